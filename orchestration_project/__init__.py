@@ -1,0 +1,1 @@
+"""Customer-health orchestration: the library and the Dagster code location."""
