@@ -1,0 +1,46 @@
+"""Results: what an asset says in the Dagster UI about what it wrote."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import ibis.expr.types as ir
+
+from orchestration_project.contracts.lake_tables import LAKE_TABLES
+
+OWNERS = ["team:customer-success"]
+KINDS = {"ibis", "duckdb", "parquet"}
+
+
+def table_metadata(name: str) -> Mapping[str, Any]:
+    """Definition metadata of an asset: the columns of its table, with their meaning."""
+    columns = [dg.TableColumn(column.name, column.type, column.description) for column in LAKE_TABLES[name]]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": name}
+
+
+def written(
+    rows: int, metadata: Mapping[str, Any] | None = None, checks: Sequence[dg.AssetCheckResult] = ()
+) -> dg.MaterializeResult:
+    """The result of an asset that wrote `rows` rows."""
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **(metadata or {})}, check_results=list(checks))
+
+
+def records(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """Rows as a table in the UI."""
+    plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
+    schema = dg.TableSchema([dg.TableColumn(name, "string") for name in (plain[0] if plain else {"nothing": ""})])
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in plain], schema=schema)
+
+
+def unique_key(name: str, table: ir.Table, key: Sequence[str], value: Any) -> dg.AssetCheckResult:
+    """Check that no two rows of a table have the same key; `value` computes a scalar expression."""
+    total, distinct = value(table.count()), value(table.select(*key).distinct().count())
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=total == distinct,
+        metadata={"rows": total, "distinct keys": distinct, "key": ", ".join(key)},
+    )
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)

@@ -1,0 +1,168 @@
+"""Sources: the canonical tables, validated, with what was quarantined and why."""
+
+from datetime import date, datetime
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from assets.results import KINDS, OWNERS, records, table_metadata, written
+from orchestration_project.contracts.tables import SOURCE_TABLES
+from orchestration_project.lake import Lake
+from orchestration_project.partitions import WHOLE_RANGE, Partitions, month_key, months, next_month
+from orchestration_project.resources import Workspace
+from orchestration_project.sources.config import Sources, load_sources
+from orchestration_project.sources.history import with_history
+from orchestration_project.sources.ingest import QUARANTINE, UNDATED, Ingested, ingest, ingest_usage
+from orchestration_project.sources.open import open_table
+
+FACT_TABLES = ("support_tickets", "invoices", "engagements")
+USAGE_ORDER = ("day", "customer_id", "event", "known_on")
+
+
+def source_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """The assets of group `sources`."""
+
+    @dg.asset(
+        group_name="sources", kinds=KINDS, owners=OWNERS, metadata=table_metadata("customers"),
+        description="Who the customers are: every version of every customer, validated.",
+        check_specs=[dg.AssetCheckSpec("fresh", asset="customers"), dg.AssetCheckSpec("kept", asset="customers")],
+    )  # fmt: skip
+    def customers(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+        sources = load_sources(workspace.home)
+        with workspace.lake() as lake:
+            ingested = _ingest("customers", workspace, sources, lake)
+            stored = lake.read("customers") if lake.has("customers") else None
+            has_versions = "valid_from" in ingested.present
+            kept = lake.engine.keep(with_history(ingested.table, stored, workspace.now(), has_versions))
+            return _store("customers", kept, ingested, lake, workspace)
+
+    @dg.asset(
+        group_name="sources", kinds=KINDS, owners=OWNERS, metadata=table_metadata("usage_daily"),
+        partitions_def=partitions.months, backfill_policy=WHOLE_RANGE, deps=["customers"],
+        description="Product usage per customer, day, kind of event and day it became known.",
+        check_specs=[dg.AssetCheckSpec("fresh", asset="usage_daily"), dg.AssetCheckSpec("kept", asset="usage_daily")],
+    )  # fmt: skip
+    def usage_daily(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+        sources = load_sources(workspace.home)
+        if "usage_events" not in sources.connected:
+            return written(0, {"source": "not connected"}, _skipped("not connected"))
+        with workspace.lake() as lake:
+            return _usage(months(context), workspace, sources, lake)
+
+    return [customers, usage_daily, *(_fact_asset(name) for name in FACT_TABLES)]
+
+
+def _fact_asset(name: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=name, group_name="sources", kinds=KINDS, owners=OWNERS, metadata=table_metadata(name),
+        deps=["customers"], description=f"{SOURCE_TABLES[name].description}, validated.",
+        check_specs=[dg.AssetCheckSpec("fresh", asset=name), dg.AssetCheckSpec("kept", asset=name)],
+    )  # fmt: skip
+    def fact(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+        sources = load_sources(workspace.home)
+        with workspace.lake() as lake:
+            if name not in sources.connected:
+                lake.remove(name)
+                return written(0, {"source": "not connected"}, _skipped("not connected"))
+            ingested = _ingest(name, workspace, sources, lake, lake.read("customers"))
+            return _store(name, ingested.table, ingested, lake, workspace)
+
+    return fact
+
+
+def _ingest(
+    name: str, workspace: Workspace, sources: Sources, lake: Lake, customers: ir.Table | None = None
+) -> Ingested:
+    connector = open_table(name, sources, workspace.home, lake.engine, workspace.yesterday)
+    today, grace = workspace.now().date(), workspace.settings.grace_hours
+    return ingest(name, connector, sources.tables[name], lake.engine, today, grace, customers)
+
+
+def _store(
+    name: str, rows: ir.Table, ingested: Ingested, lake: Lake, workspace: Workspace
+) -> dg.MaterializeResult:
+    lake.replace(name, rows)
+    lake.replace(QUARANTINE, ingested.quarantine.mutate(source=ibis.literal(name)), [name], "source")
+    stored = lake.read(name)
+    newest = lake.engine.value(stored[_newest_column(name)].max())
+    return _reported(name, lake.engine.value(stored.count()), [ingested], newest, workspace)
+
+
+def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lake) -> dg.MaterializeResult:
+    connector = open_table("usage_events", sources, workspace.home, lake.engine, workspace.yesterday)
+    connector.rows()
+    done, rows, newest = [], 0, None
+    for month in wanted:
+        with lake.engine.scope():
+            ingested = ingest_usage(
+                connector, sources.tables["usage_events"], lake.engine, workspace.now().date(),
+                workspace.settings.grace_hours, lake.read("customers"), month, next_month(month),
+                undated=month == wanted[0],
+            )  # fmt: skip
+            _store_usage(month_key(month), ingested, lake, undated=month == wanted[0])
+            rows += lake.engine.value(ingested.table.count())
+            latest = lake.engine.value(ingested.table.day.max())
+        newest = max(filter(None, (newest, latest)), default=None)
+        done.append(ingested)
+    return _reported("usage_daily", rows, done, newest, workspace)
+
+
+def _store_usage(month: str, ingested: Ingested, lake: Lake, undated: bool) -> None:
+    kept = ingested.table.order_by(USAGE_ORDER).mutate(month=ibis.literal(month))
+    lake.replace("usage_daily", kept, [month], "month")
+    names = [f"usage_events.{month}"] + ([f"usage_events.{UNDATED}"] if undated else [])
+    quarantine = ingested.quarantine.mutate(source=ibis.literal("usage_events.") + ingested.quarantine.month).drop("month")
+    lake.replace(QUARANTINE, quarantine, names, "source")
+
+
+def _reported(
+    name: str, rows: int, ingested: list[Ingested], newest: datetime | date | None, workspace: Workspace
+) -> dg.MaterializeResult:
+    reasons: dict[str, int] = {}
+    for each in ingested:
+        for reason, count in each.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    read, kept = sum(each.read for each in ingested), sum(each.kept for each in ingested)
+    counts = {"read": read, "kept": kept, "quarantined": read - kept, "newest": str(newest or "nothing")}
+    why = records([{"reason": reason, "rows": count} for reason, count in reasons.items()])
+    return written(
+        rows,
+        counts | {"quarantine": why},
+        [_fresh(name, newest, workspace), _kept(read, kept)],
+    )
+
+
+def _kept(read: int, kept: int) -> dg.AssetCheckResult:
+    share = kept / read if read else 1.0
+    return dg.AssetCheckResult(
+        check_name="kept",
+        passed=read == kept,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="Every row that was read is kept; what is not is in the lake's table `quarantine`, with its reason.",
+        metadata={"share kept": share, "quarantined": read - kept},
+    )
+
+
+def _fresh(name: str, newest: datetime | date | None, workspace: Workspace) -> dg.AssetCheckResult:
+    source = {"usage_daily": "usage_events"}.get(name, name)
+    limit = workspace.settings.risk.severities.stale_after_days.get(source)
+    day = newest.date() if isinstance(newest, datetime) else newest
+    age = (workspace.yesterday - day).days if day else None
+    return dg.AssetCheckResult(
+        check_name="fresh",
+        passed=age is not None and (limit is None or age <= limit),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"The newest row is at most {limit} days older than yesterday." if limit else "There is a row.",
+        metadata={"newest": str(newest or "nothing"), "age in days": age if age is not None else "unknown"},
+    )
+
+
+def _skipped(why: str) -> list[dg.AssetCheckResult]:
+    return [
+        dg.AssetCheckResult(check_name=name, passed=True, metadata={"source": why}) for name in ("fresh", "kept")
+    ]
+
+
+def _newest_column(name: str) -> str:
+    return "signed_up_at" if name == "customers" else SOURCE_TABLES[name].happened_at

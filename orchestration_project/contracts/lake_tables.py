@@ -1,0 +1,3 @@
+"""tmp"""
+from collections import defaultdict
+LAKE_TABLES = defaultdict(tuple)

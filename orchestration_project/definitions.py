@@ -1,0 +1,37 @@
+"""Definitions: the Dagster code location, assembled for one home."""
+
+import dagster as dg
+
+from assets.profiles import profile_assets
+from assets.risk import risk_assets
+from assets.sources import source_assets
+from assets.usage import usage_assets
+from orchestration_project.jobs import jobs
+from orchestration_project.partitions import Partitions
+from orchestration_project.resources import Workspace
+from orchestration_project.settings import Home
+from sensors.triggers import schedules, sensors
+
+
+def build(workspace: Workspace) -> dg.Definitions:
+    """Everything that Dagster shows and runs for a home."""
+    partitions = Partitions(workspace.settings.history_start)
+    return dg.Definitions(
+        assets=[
+            *source_assets(partitions),
+            *profile_assets(partitions),
+            *usage_assets(partitions),
+            *risk_assets(partitions),
+        ],
+        jobs=jobs(),
+        schedules=schedules(workspace),
+        sensors=sensors(workspace),
+        resources={"workspace": workspace},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location of the home that `ORCHESTRATE_HOME` names."""
+    return build(Workspace(Home.find()))

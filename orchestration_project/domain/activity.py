@@ -1,0 +1,211 @@
+"""Activity: what a customer's days of use, or of contact, say about the last 30 days, the 60 before, and the rhythm.
+
+Works alike on product usage and on engagements: rows of `customer_id, day, event, known_on, quantity, users, first_of_day`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from orchestration_project.domain.days import DayRange, number
+from orchestration_project.domain.rules import PRIOR_DAYS, RECENT_DAYS, RHYTHM_DAYS, SeverityRules
+from orchestration_project.domain.windows import Counted, window_sums
+
+BASELINE_DAYS = RECENT_DAYS + PRIOR_DAYS
+
+Kinds = Mapping[str, Sequence[int]]
+"""The kinds of event told apart, each with the scan days (numbers) on which it is among the most used."""
+
+
+def daily(rows: ir.Table, kind: str) -> ir.Table:
+    """Single events (`customer_id, day, known_on` and a kind), brought to activity per customer, day and kind."""
+    grouped = rows.mutate(event=rows[kind]).group_by(["customer_id", "day", "event", "known_on"]).agg(quantity=_.count().cast("float64"), users=ibis.literal(0))
+    return with_first_of_day(grouped)
+
+
+def with_first_of_day(rolled: ir.Table) -> ir.Table:
+    """Marks, for each customer and day, the one row by which the day was first known as active."""
+    order = ibis.row_number().over(group_by=["customer_id", "day"], order_by=["known_on", "event"])
+    return rolled.mutate(first_of_day=order == 0)
+
+
+def numbered(rows: ir.Table) -> ir.Table:
+    """Activity rows with day numbers in place of dates."""
+    return rows.mutate(day=number(rows.day), known=number(rows.known_on)).drop("known_on")
+
+
+def coverage(rows: ir.Table, days: DayRange) -> ir.Table:
+    """Per scan day (`day`): `first_seen` and `last_seen`, the earliest and latest day of any row known by then.
+
+    `rows` has `day` and `known` numbers. Both are null where nothing was known.
+    """
+    everyone = rows.mutate(everyone=ibis.literal(0))
+    counted = Counted(everyone, _.known, _.known, {}, {"last_seen": _.day, "minus_first": -_.day})
+    grid = day_table(days).mutate(everyone=ibis.literal(0))
+    seen = window_sums(grid.select("everyone", "day"), [counted], days, key="everyone")
+    return seen.select("day", "last_seen", first_seen=-seen.minus_first)
+
+
+def day_table(days: DayRange) -> ir.Table:
+    """One row per scan day, as number `day`."""
+    numbers = ibis.range(days.start, days.stop + 1).unnest().name("day").as_table()
+    return numbers.mutate(day=numbers.day.cast("int32"))
+
+
+def kind_ranks(rows: ir.Table, days: DayRange, tracked: int) -> ir.Table:
+    """The `tracked` most used kinds of each scan day (`event, day`), by customer-days over the 90 days before.
+
+    Only what was known on a scan day counts for it; ties go by name.
+    """
+    counted = Counted(_recent_rows(rows, days, BASELINE_DAYS), _.known, _.day + BASELINE_DAYS - 1, {"n": 1})
+    grid = rows.select("event").distinct().cross_join(day_table(days))
+    totals = window_sums(grid, [counted], days, key="event").filter(_.n > 0)
+    rank = ibis.row_number().over(group_by="day", order_by=[ibis.desc("n"), "event"])
+    return totals.mutate(rank=rank).filter(_.rank < tracked).select("event", "day")
+
+
+def tracked_kinds(ranks: Iterable[tuple[str, int]]) -> Kinds:
+    """The answer of `kind_ranks`, per kind in order of name."""
+    days = defaultdict(list)
+    for kind, day in ranks:
+        days[kind].append(day)
+    return {kind: sorted(days[kind]) for kind in sorted(days)}
+
+
+def kind_count(table: ir.Table, period: str, kinds: Kinds, days: DayRange) -> ir.IntegerColumn:
+    """How many of the tracked kinds were used in the period."""
+    used = [tracked_on(table, kind_days, days) & (table[f"{period}_kind_{n}"] > 0) for n, kind_days in _listed(kinds)]
+    return sum((each.cast("int64") for each in used), ibis.literal(0, type="int64"))
+
+
+def kind_rates(table: ir.Table, period: str, length: int, kinds: Kinds, days: DayRange) -> ir.MapColumn:
+    """Daily rate of each tracked kind that was used in the period, as a map."""
+    names, rates = list(kinds), []
+    for n, kind_days in _listed(kinds):
+        quantity = table[f"{period}_kind_{n}"]
+        used = tracked_on(table, kind_days, days) & (quantity > 0)
+        rates.append(used.ifelse(quantity / length, ibis.null("float64")))
+    if not names:
+        return ibis.map(ibis.array([], type="array<string>"), ibis.array([], type="array<float64>"))
+    pairs = [ibis.struct({"kind": ibis.literal(name), "rate": rate}) for name, rate in zip(names, rates, strict=True)]
+    used_pairs = ibis.array(pairs).filter(lambda pair: pair.rate.notnull())
+    return ibis.map(used_pairs.map(lambda pair: pair.kind), used_pairs.map(lambda pair: pair.rate))
+
+
+def tracked_on(table: ir.Table, kind_days: Sequence[int], days: DayRange) -> ir.BooleanValue:
+    """Whether a kind is tracked on each row's scan day."""
+    return ibis.literal(True) if len(kind_days) == len(days) else table.day.isin(kind_days)
+
+
+def _listed(kinds: Kinds) -> list[tuple[int, Sequence[int]]]:
+    return list(enumerate(kinds.values()))
+
+
+def activity_windows(grid: ir.Table, rows: ir.Table, days: DayRange, kinds: Sequence[str]) -> ir.Table:
+    """Sums over the windows for each row of `grid` (`customer_id, day`).
+
+    `recent_*` is the last 30 days and `prior_*` the 60 before: `quantity`, `squares` (of row quantities),
+    `active` days, `users` (per day, summed), and per kind `kind_<n>`. `rhythm_active` counts active days of the last 365; `last_used` is a number.
+    """
+    window = _recent_rows(rows, days, BASELINE_DAYS)
+    year = _recent_rows(rows, days, RHYTHM_DAYS)
+    return window_sums(
+        grid,
+        [
+            Counted(window, _.known, _.day + RECENT_DAYS - 1, _values("recent", kinds)),
+            Counted(
+                window,
+                ibis.greatest(_.known, _.day + RECENT_DAYS),
+                _.day + BASELINE_DAYS - 1,
+                _values("prior", kinds),
+            ),
+            Counted(
+                year,
+                _.known,
+                _.day + RHYTHM_DAYS - 1,
+                {"rhythm_active": _.first_of_day.cast("int32")},
+                {"last_used": _.day},
+            ),
+        ],
+        days,
+    )
+
+
+def trends(windows: ir.Table, rules: SeverityRules) -> ir.Table:
+    """Trend of each customer and scan day.
+
+    `windows` has the sums of `activity_windows`, with `observed_from` (number: since when this customer could be seen).
+    Adds `observed_days, days_since_use, typical_gap_days, calendar_ratio, decline_pct, overlap_decline_pct,
+    decline_z`. A null says that there is too little history to tell.
+    """
+    rhythm = windows.mutate(
+        last_used=(windows.last_used > windows.day - RHYTHM_DAYS).ifelse(windows.last_used, ibis.null("int64")),
+        observed_days=(windows.day - windows.observed_from + 1).cast("int64"),
+        full_history=(windows.day - windows.observed_from + 1 >= BASELINE_DAYS)
+        & (windows.prior_active >= rules.min_prior_active_days)
+        & (windows.prior_quantity > 0),
+    )
+    rhythm = rhythm.mutate(
+        days_since_use=rhythm.day - rhythm.last_used,
+        span=ibis.greatest(rhythm.last_used - rhythm.observed_from + 1, 1).cast("float64"),
+    )
+    return _declines(_gaps(rhythm.inner_join(_population(rhythm, rules), "day"), rules))
+
+
+def _population(table: ir.Table, rules: SeverityRules) -> ir.Table:
+    """What all customers of a scan day say together: their gap between active days, and how the calendar moved them."""
+    full = table.full_history
+    totals = table.group_by("day").agg(
+        gap=table.span.sum() / table.rhythm_active.sum(where=table.last_used.notnull()).nullif(0),
+        recent=table.recent_quantity.sum(where=full),
+        prior=table.prior_quantity.sum(where=full),
+        customers=full.sum(),
+    )
+    moved = (totals.recent / RECENT_DAYS) / (totals.prior / PRIOR_DAYS).nullif(0)
+    told = totals.customers >= rules.season_min_customers
+    ratio = told.ifelse(moved.clip(1 / rules.season_clip, rules.season_clip), 1.0).fill_null(1.0)
+    return totals.select("day", population_gap=totals.gap, calendar_ratio=ratio)
+
+
+def _gaps(table: ir.Table, rules: SeverityRules) -> ir.Table:
+    """Typical gap: days seen up to the last use per active day, drawn to the population's (gamma-Poisson posterior)."""
+    weight = rules.gap_prior_weight
+    own = (table.span + weight * table.population_gap) / (table.rhythm_active + weight)
+    return table.mutate(typical_gap_days=table.last_used.notnull().ifelse(own, ibis.null("float64")))
+
+
+def _declines(table: ir.Table) -> ir.Table:
+    """Declines in percent of the expected rate, and z of the change: row quantities as a compound Poisson process.
+
+    The variance of a compound Poisson sum is estimated without bias by the sum of the squared quantities.
+    """
+    recent_rate, prior_rate = table.recent_quantity / RECENT_DAYS, table.prior_quantity / PRIOR_DAYS
+    overlapping_rate = (table.recent_quantity + table.prior_quantity) / BASELINE_DAYS
+    expected = prior_rate * table.calendar_ratio
+    variance = table.recent_squares / RECENT_DAYS**2 + table.calendar_ratio**2 * table.prior_squares / PRIOR_DAYS**2
+    known = table.full_history
+    unknown = ibis.null("float64")
+    return table.mutate(
+        decline_pct=known.ifelse(100 * (1 - recent_rate / expected.nullif(0)), unknown),
+        overlap_decline_pct=known.ifelse(100 * (1 - recent_rate / overlapping_rate.nullif(0)), unknown),
+        decline_z=known.ifelse((recent_rate - expected) / variance.sqrt().nullif(0), unknown),
+    )
+
+
+def _recent_rows(rows: ir.Table, days: DayRange, reach: int) -> ir.Table:
+    return rows.filter(rows.day > days.start - reach, rows.day <= days.stop, rows.known <= days.stop)
+
+
+def _values(period: str, kinds: Sequence[str]) -> dict[str, ibis.Deferred]:
+    values = {
+        f"{period}_quantity": _.quantity,
+        f"{period}_squares": (_.quantity * _.quantity).round(),
+        f"{period}_active": _.first_of_day.cast("int32"),
+        f"{period}_users": _.users,
+    }
+    return values | {
+        f"{period}_kind_{n}": (_.event == kind).ifelse(_.quantity, 0.0) for n, kind in enumerate(kinds)
+    }

@@ -1,0 +1,77 @@
+"""Change: why a score differs between two scans, split exactly into data, missing-data and configuration parts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+
+from orchestration_project.domain.factors import MISSING, SIGNALS, with_severities
+from orchestration_project.domain.rules import FAMILIES, RiskRules
+from orchestration_project.domain.scoring import score
+
+STEPS = ("then", "common_then", "common_now", "now_old_rules", "now")
+"""Path from one score to the other; each step changes one thing only.
+
+`then`; only the families present both times; their new values; all families now present; the new rules.
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A score's change and its three parts, which add up to it exactly."""
+
+    then: float
+    now: float
+    data: float
+    missing: float
+    configuration: float
+
+    @property
+    def total(self) -> float:
+        """The whole change, in points."""
+        return self.now - self.then
+
+
+def split(scores: Mapping[str, float | None]) -> Change | None:
+    """The change from the scores of all `STEPS`; None where one of the two days has no score.
+
+    Where no family is present both times, nothing can be compared: the whole of it is missing data.
+    """
+    then, now = scores["then"], scores["now"]
+    middle, old_rules = scores["now_old_rules"], scores["common_then"]
+    if then is None or now is None or middle is None:
+        return None
+    common = scores["common_now"]
+    data = 0.0 if old_rules is None or common is None else common - old_rules
+    return Change(then, now, data=data, missing=middle - then - data, configuration=now - middle)
+
+
+def path(
+    then: ir.Table,
+    now: ir.Table,
+    old: RiskRules,
+    new: RiskRules,
+    connected: Sequence[str],
+) -> dict[str, ir.Table]:
+    """Scores of every step, as one-row tables; `then` and `now` are one row each of signals."""
+    columns = ("customer_id", "scan_day", *SIGNALS, *MISSING)
+    before = with_severities(then.select(*columns), old.severities)
+    after = with_severities(now.select(*columns), old.severities)
+    after_new = with_severities(now.select(*columns), new.severities)
+    lenient = old.scoring.model_copy(update={"min_present_weight": 0.0})
+    return {
+        "then": score(before, old.scoring, connected),
+        "common_then": score(_restricted(before, after), lenient, connected),
+        "common_now": score(_restricted(after, before), lenient, connected),
+        "now_old_rules": score(after, lenient, connected),
+        "now": score(after_new, new.scoring, connected),
+    }
+
+
+def _restricted(table: ir.Table, other: ir.Table) -> ir.Table:
+    """The row with only the families that `other` has too."""
+    flags = other.select(**{f"has_{family}": other[family].notnull() for family in FAMILIES})
+    both = table.cross_join(flags)
+    kept = {family: both[f"has_{family}"].ifelse(both[family], ibis.null("float64")) for family in FAMILIES}
+    return both.mutate(**kept).drop(*(f"has_{family}" for family in FAMILIES))

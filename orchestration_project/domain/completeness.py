@@ -1,0 +1,80 @@
+"""Completeness: which profile fields are there, and whether enough customers have them all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from orchestration_project.domain.rules import CompletenessRules
+
+PARTS = ("usage", "tickets", "payments", "engagement")
+"""Fields that are whole parts of a profile, each with a reason where it is missing."""
+
+TOO_NEW = "too_new"
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """How complete the profiles of one scan day are."""
+
+    customers: int
+    complete: int
+    above: float
+
+    @property
+    def share(self) -> float | None:
+        """Share of complete profiles; None where there is no customer."""
+        return self.complete / self.customers if self.customers else None
+
+    @property
+    def passed(self) -> bool:
+        """True where the share is strictly above the limit. No customers is nothing to call complete."""
+        return self.share is not None and self.share > self.above
+
+
+def with_completeness(profiles: ir.Table, counted: Sequence[str], rules: CompletenessRules) -> ir.Table:
+    """Profiles with `missing` (map of field to reason, over the `counted` fields) and `complete`.
+
+    The facts of a customer younger than `new_customer_days` are not expected yet: `<part>_missing` says `too_new`, and
+    the profile does not count as incomplete for it.
+    """
+    new = profiles.scan_day.delta(profiles.signed_up_at.date(), unit="day") < rules.new_customer_days
+    own = {
+        f"{part}_missing": (new & (profiles[f"{part}_missing"] == "no_rows")).ifelse(
+            TOO_NEW, profiles[f"{part}_missing"]
+        )
+        for part in PARTS
+    }
+    profiles = profiles.mutate(**own)
+    reasons = [_reason(profiles, name) for name in counted]
+    entries = ibis.array(
+        [ibis.struct({"field": ibis.literal(name), "reason": reason}) for name, reason in zip(counted, reasons, strict=True)]
+    ) if counted else ibis.array([], type="array<struct<field: string, reason: string>>")
+    absent = entries.filter(lambda entry: entry.reason.notnull() & (entry.reason != TOO_NEW))
+    return profiles.mutate(
+        missing=ibis.map(absent.map(lambda entry: entry.field), absent.map(lambda entry: entry.reason)),
+        complete=absent.length() == 0,
+    )
+
+
+def counted_fields(required: Sequence[str], connected: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The required fields that count because their source is connected, and those that don't."""
+    return [name for name in required if name in connected], [name for name in required if name not in connected]
+
+
+def completeness_by_day(profiles: ir.Table) -> ir.Table:
+    """Per scan day: `customers` and how many are `complete`."""
+    return profiles.group_by("scan_day").agg(customers=_.count(), complete=_.complete.sum())
+
+
+def coverage_by_field(profiles: ir.Table, fields: Sequence[str]) -> ir.Table:
+    """Share of customers that have each field, one row, one column per field."""
+    return profiles.agg(**{name: _reason(profiles, name).isnull().mean() for name in fields})
+
+
+def _reason(profiles: ir.Table, name: str) -> ir.StringValue:
+    if name in PARTS:
+        return profiles[f"{name}_missing"]
+    return profiles[name].isnull().ifelse("empty", ibis.null("string"))

@@ -1,0 +1,112 @@
+"""Factors: from facts to signals, and from signals to severities in [0, 1] per factor family."""
+
+import ibis
+import ibis.expr.types as ir
+
+from orchestration_project.domain.rules import FAMILIES, SeverityRules
+
+INSUFFICIENT_HISTORY = "insufficient_history"
+RENEWAL_DAYS = 90
+
+SIGNALS = (
+    "decline_pct", "decline_z", "days_since_use", "typical_gap_days", "active_days_365d", "tickets_30d",
+    "tickets_prior_monthly", "tickets_urgent_open", "satisfaction_90d", "overdue_days", "overdue_amount",
+    "typical_invoice", "failed_payments_90d", "engagement_decline_pct", "engagement_days_since",
+    "engagement_typical_gap_days", "engagement_kinds_30d", "engagement_kinds_prior_60d", "days_to_renewal",
+    "tenure_days", "observed_days", "notice_given",
+)  # fmt: skip
+"""Columns of `risk_factors` that severities are computed from."""
+
+MISSING = tuple(f"{part}_missing" for part in ("usage", "tickets", "payments", "engagement"))
+
+
+def signals(profiles: ir.Table, trends: ir.Table) -> ir.Table:
+    """One row of signals per customer and scan day, with the reasons of parts that are missing."""
+    own = profiles.drop("usage_missing").inner_join(trends, ["customer_id", "scan_day"])
+    own = own.mutate(
+        days_to_renewal=own.renews_at.date().delta(own.scan_day, unit="day"),
+        tenure_days=own.scan_day.delta(own.signed_up_at.date(), unit="day"),
+        notice_given=own.leaves_on.notnull() | own.notice_given.fill_null(False),
+    )
+    return own.select("customer_id", "scan_day", *SIGNALS, *MISSING)
+
+
+def with_severities(table: ir.Table, rules: SeverityRules) -> ir.Table:
+    """Adds a severity column per family, null where it can't be told, `<family>_reason` why, and `exception`."""
+    severities = {
+        "usage_decline": _usage(table, rules),
+        "support_tickets": _tickets(table, rules),
+        "payment_issues": _payments(table, rules),
+        "engagement_drop": _engagement(table, rules),
+        "context": _clip((RENEWAL_DAYS - table.days_to_renewal) / RENEWAL_DAYS),
+    }
+    parts = dict(zip(FAMILIES, (*(table[name] for name in MISSING), ibis.null("string")), strict=True))
+    known = {
+        family: parts[family].isnull().ifelse(severity, ibis.null("float64")) for family, severity in severities.items()
+    }
+    reasons = {
+        f"{family}_reason": ibis.cases(
+            (parts[family].notnull(), parts[family]),
+            (severities[family].isnull(), INSUFFICIENT_HISTORY),
+            else_=ibis.null("string"),
+        )
+        for family in FAMILIES
+    }
+    return table.mutate(**known, **reasons, exception=_exception(table, rules))
+
+
+def _clip(value: ir.NumericValue) -> ir.NumericValue:
+    return value.cast("float64").clip(0, 1)
+
+
+def _activity(
+    decline: ir.NumericColumn, silence: ir.NumericColumn, gap: ir.NumericColumn, rules: SeverityRules
+) -> ir.NumericValue:
+    """The larger of decline, (decline - 20) / 60, and silence, r^2 / (r^2 + 3^2) for r typical gaps since the last."""
+    declined = _clip((decline - rules.decline_threshold_pct) / rules.decline_span_pct)
+    gaps = silence / ibis.greatest(gap, ibis.literal(rules.gap_floor_days))
+    silent = gaps.pow(2) / (gaps.pow(2) + rules.gap_half**2)
+    return ibis.greatest(ibis.coalesce(declined, silent), ibis.coalesce(silent, declined))
+
+
+def _usage(table: ir.Table, rules: SeverityRules) -> ir.NumericValue:
+    return _activity(table.decline_pct, table.days_since_use, table.typical_gap_days, rules)
+
+
+def _tickets(table: ir.Table, rules: SeverityRules) -> ir.NumericValue:
+    ratio = table.tickets_30d / ibis.greatest(table.tickets_prior_monthly, ibis.literal(rules.ticket_floor))
+    return table.tickets_prior_monthly.isnull().ifelse(
+        ibis.null("float64"), _clip((ratio - 1) / rules.ticket_ratio_span)
+    )
+
+
+def _payments(table: ir.Table, rules: SeverityRules) -> ir.NumericValue:
+    """Overdue days, halved towards small amounts, and failed payments, joined as independent causes."""
+    weight = 0.5 + 0.5 * _clip(table.overdue_amount / table.typical_invoice.nullif(0)).fill_null(1.0)
+    overdue = _clip(table.overdue_days / rules.overdue_days_full) * weight
+    failed = _clip(table.failed_payments_90d / rules.failed_payments_full)
+    return 1 - (1 - overdue) * (1 - failed)
+
+
+def _engagement(table: ir.Table, rules: SeverityRules) -> ir.NumericValue:
+    """As usage, or the share of kinds of contact that ceased where that is more."""
+    contact = _activity(
+        table.engagement_decline_pct, table.engagement_days_since, table.engagement_typical_gap_days, rules
+    )
+    ceased = 1 - table.engagement_kinds_30d / table.engagement_kinds_prior_60d.nullif(0)
+    narrowed = table.engagement_decline_pct.isnull().ifelse(ibis.null("float64"), _clip(ceased) / 2)
+    return ibis.greatest(contact, ibis.coalesce(narrowed, contact))
+
+
+def _exception(table: ir.Table, rules: SeverityRules) -> ir.StringValue:
+    silence = ibis.greatest(ibis.literal(float(rules.stopped_min_days)), rules.stopped_gaps * table.typical_gap_days)
+    stopped = (
+        table.usage_missing.isnull()
+        & (table.active_days_365d >= rules.stopped_min_active_days)
+        & (table.days_since_use >= silence)
+    )
+    return ibis.cases(
+        (table.notice_given, "cancellation_notice"),
+        (stopped.fill_null(False), "usage_stopped"),
+        else_=ibis.null("string"),
+    )

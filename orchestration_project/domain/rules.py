@@ -1,0 +1,140 @@
+"""Rules: the thresholds and weights that scans decide with, as validated, versioned values."""
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FAMILIES = ("usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context")
+"""Factor families, in the order in which contributions are added up."""
+
+Family = Literal["usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+FAMILY_SOURCES = {
+    "usage_decline": "usage_events",
+    "support_tickets": "support_tickets",
+    "payment_issues": "invoices",
+    "engagement_drop": "engagements",
+    "context": "customers",
+}
+"""The source table without which a family does not exist."""
+
+RECENT_DAYS = 30
+PRIOR_DAYS = 60
+RHYTHM_DAYS = 365
+
+
+class Rules(BaseModel):
+    """Base of all rule groups: unknown keys are errors, values can't be changed once loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChurnRules(Rules):
+    """What counts as having left, and so who is in a scan."""
+
+    kind: Literal["contract", "inactivity"] = Field(
+        "contract", description="`contract`: `churned_at` says so. `inactivity`: no usage for `days`."
+    )
+    days: int = Field(90, ge=1, le=730, description="Days without usage that mean churned (inactivity only).")
+    active_window_days: int = Field(
+        180, ge=1, le=RHYTHM_DAYS, description="A scan holds customers who used within this window (inactivity only)."
+    )
+
+
+class SeverityRules(Rules):
+    """From signals to severities in [0, 1]."""
+
+    decline_threshold_pct: float = Field(20, ge=0, lt=100, description="Decline in percent above which severity rises.")
+    decline_span_pct: Positive = Field(60, description="Percent above the threshold at which severity is 1.")
+    significance_z: Positive = Field(1.645, description="z below minus which a decline is called significant.")
+    min_prior_active_days: int = Field(3, ge=1, description="Active days the 60 prior days need before a decline is told.")
+    gap_half: Positive = Field(3, description="Silence, in typical gaps, at which its severity is one half.")
+    gap_floor_days: Positive = Field(4, description="Shortest gap that silence is measured in: a weekend says nothing.")
+    gap_prior_weight: Positive = Field(3, description="Weight of the population's gap, in gaps, in a customer's own.")
+    season_clip: float = Field(2, ge=1, description="How far the calendar may explain a change: factor up or down.")
+    season_min_customers: int = Field(100, ge=1, description="Customers with full history needed to tell the season.")
+    ticket_ratio_span: Positive = Field(2, description="Tickets over baseline, minus 1, at which severity is 1.")
+    ticket_floor: Positive = Field(1, description="Lowest monthly baseline of tickets: one ticket is no spike.")
+    ticket_baseline_days: int = Field(180, ge=30, le=720, description="Days before the last 30 that make the baseline.")
+    ticket_spike_min: int = Field(3, ge=1, description="Tickets in 30 days that a spike needs at least.")
+    overdue_days_full: Positive = Field(45, description="Days overdue at which severity is 1.")
+    failed_payments_full: Positive = Field(3, description="Failed payments in 90 days at which severity is 1.")
+    stopped_min_days: int = Field(14, ge=1, description="Silence that counts as stopped, at least.")
+    stopped_gaps: Positive = Field(3, description="Silence that counts as stopped, in typical gaps.")
+    stopped_min_active_days: int = Field(5, ge=1, description="Active days in a year that `active before` needs.")
+    notice_kinds: tuple[str, ...] = Field(
+        ("cancellation_notice",), description="Kinds of engagement that announce a cancellation."
+    )
+    stale_after_days: dict[str, int] = Field(
+        default={"usage_events": 3, "support_tickets": 30, "invoices": 45, "engagements": 14},
+        description="Days without any new row after which a source is stale and its facts are missing.",
+    )
+
+
+class Weights(Rules):
+    """Weights of the families: not negative, sum 1."""
+
+    version: str = Field("prior-1", description="Name under which scores record these weights.")
+    usage_decline: Share = Field(0.4, description="Weight of usage.")
+    support_tickets: Share = Field(0.3, description="Weight of support tickets.")
+    payment_issues: Share = Field(0.2, description="Weight of payments.")
+    engagement_drop: Share = Field(0.1, description="Weight of engagement.")
+    context: Share = Field(0.0, description="Weight of context; 0 until learned.")
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> "Weights":
+        total = sum(self.of(family) for family in FAMILIES)
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"weights must sum to 1, these sum to {total:g}; change one of {', '.join(FAMILIES)}")
+        return self
+
+    def of(self, family: str) -> float:
+        """Weight of one family."""
+        return float(getattr(self, family))
+
+
+class ScoringRules(Rules):
+    """From severities to score, band, confidence and next action."""
+
+    weights: Weights = Field(default_factory=Weights, description="Family weights.")
+    min_present_weight: Share = Field(0.7, description="Share of the connected weight that must be present for a score.")
+    medium_from: float = Field(4, ge=1, le=10, description="Score from which the band is medium.")
+    high_from: float = Field(8, ge=1, le=10, description="Score from which the band is high.")
+    exception_floor: float = Field(8, ge=1, le=10, description="Lowest score of a customer with an exception.")
+    min_confidence: Share = Field(0.5, description="Confidence below which a human decides.")
+    factor_from: Share = Field(0.1, description="Severity from which a family is named among the factors.")
+
+    @model_validator(mode="after")
+    def _bands_in_order(self) -> "ScoringRules":
+        if self.medium_from >= self.high_from:
+            raise ValueError(f"medium_from ({self.medium_from:g}) must be below high_from ({self.high_from:g})")
+        return self
+
+
+class RiskRules(Rules):
+    """Everything that turns facts into scores; its version names a configuration for good."""
+
+    severities: SeverityRules = Field(default_factory=SeverityRules, description="From signals to severities.")
+    scoring: ScoringRules = Field(default_factory=ScoringRules, description="From severities to scores.")
+    kinds_tracked: int = Field(8, ge=0, le=50, description="Most used kinds of usage of which rates are kept.")
+
+    @property
+    def version(self) -> str:
+        """Short content hash: equal rules have equal versions, on every machine."""
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+class CompletenessRules(Rules):
+    """Which profile fields count, and how many customers must have them."""
+
+    required: tuple[str, ...] = Field(
+        ("name", "segment", "plan", "mrr", "contact_email", "usage", "tickets", "payments", "engagement"),
+        description="Profile fields that a complete profile has; fields whose source is not connected do not count.",
+    )
+    above: Share = Field(0.95, description="Share of the population that must be complete, strictly exceeded.")
+    new_customer_days: int = Field(30, ge=0, description="Age in days up to which facts are not expected yet.")

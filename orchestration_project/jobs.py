@@ -1,0 +1,24 @@
+"""Jobs: what a schedule, a sensor, a command or a person can start as a whole."""
+
+import dagster as dg
+
+REFRESH = "refresh_sources"
+SCAN = "health_scan"
+
+DAILY_GROUPS = ("profiles", "usage", "risk")
+
+
+def jobs() -> list:
+    """All jobs of the code location."""
+    return [
+        dg.define_asset_job(
+            REFRESH,
+            selection=dg.AssetSelection.groups("sources"),
+            description="Reads all sources anew: the canonical tables, and usage of the chosen months.",
+        ),
+        dg.define_asset_job(
+            SCAN,
+            selection=dg.AssetSelection.groups(*DAILY_GROUPS),
+            description="One health scan: profiles, trends, factors and scores of one scan day, or of a range.",
+        ),
+    ]

@@ -1,0 +1,128 @@
+"""Lake: Hive-partitioned Parquet that any tool can read, replaced partition by partition, each atomically."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import ibis.expr.types as ir
+
+from orchestration_project.engine import Engine
+
+FILE = "part-0.parquet"
+STAGING = ".staging"
+ABANDONED_SECONDS = 86_400
+"""Age at which what a killed run left in staging is removed."""
+
+
+class LakeError(Exception):
+    """A table or partition that is not there; names it and the command that makes it."""
+
+
+class Lake:
+    """Tables below one folder: `<table>/part-0.parquet`, or `<table>/<column>=<key>/part-0.parquet`."""
+
+    def __init__(self, folder: Path, engine: Engine) -> None:
+        self.folder = folder
+        self.engine = engine
+
+    def has(self, table: str) -> bool:
+        """Whether an unpartitioned table, or any partition of a partitioned one, is there."""
+        return (self.folder / table / FILE).exists() or bool(self.partitions(table))
+
+    def partitions(self, table: str) -> list[str]:
+        """Keys of the partitions that are there, in order."""
+        return sorted(file.parent.name.partition("=")[2] for file in (self.folder / table).glob(f"*=*/{FILE}"))
+
+    def read(self, table: str, keys: Iterable[str] | None = None, column: str | None = None) -> ir.Table:
+        """A table's rows: of the partitions `keys` of `column`, all of which must be there, or the whole table."""
+        if column is None:
+            files = self._all_files(table)
+        else:
+            wanted = list(keys or ())
+            files = [self.folder / table / f"{column}={key}" / FILE for key in wanted]
+            absent = [key for key, file in zip(wanted, files, strict=True) if not file.exists()]
+            if absent or not files:
+                span = absent[0] if len(absent) == 1 else f"{absent[0]} to {absent[-1]}" if absent else "no day"
+                raise LakeError(_not_there(table, f"{column} {span}"))
+        return self.engine.parquet(files, hive=column is not None or files[0].parent.name != table)
+
+    def replace(self, table: str, rows: ir.Table, keys: Sequence[str] | None = None, column: str | None = None) -> None:
+        """Replaces a table, or its partitions `keys`, by `rows`; keys without rows become empty partitions.
+
+        Each partition is whole at any moment: the old one, then the new one. Rows of other keys are an error.
+        """
+        with self._staging() as staged:
+            target = self.folder / table
+            if column is None:
+                self.engine.write(rows, staged / FILE)
+                _move(staged / FILE, target / FILE)
+                return
+            self.engine.write(rows, staged / table, partition=column)
+            written = {folder.name.partition("=")[2]: folder for folder in (staged / table).glob(f"{column}=*")}
+            unexpected = sorted(written.keys() - set(keys or ()))
+            if unexpected:
+                raise LakeError(f"{table} was to be written for other partitions than {unexpected[:3]}; this is a bug.")
+            for key in keys or ():
+                source = self._single(written[key]) if key in written else self._empty(rows.drop(column), staged)
+                _move(source, target / f"{column}={key}" / FILE)
+
+    def remove(self, table: str) -> None:
+        """Removes a table whose source is no longer connected."""
+        shutil.rmtree(self.folder / table, ignore_errors=True)
+
+    def size(self, table: str) -> int:
+        """Bytes on disk."""
+        return sum(file.stat().st_size for file in (self.folder / table).rglob("*.parquet"))
+
+    def _all_files(self, table: str) -> list[Path]:
+        single = self.folder / table / FILE
+        files = [single] if single.exists() else sorted((self.folder / table).glob(f"*=*/{FILE}"))
+        if not files:
+            raise LakeError(_not_there(table, "any row"))
+        return files
+
+    def _single(self, folder: Path) -> Path:
+        files = sorted(folder.glob("*.parquet"))
+        if len(files) == 1:
+            return files[0]
+        merged = folder / "merged.parquet"
+        self.engine.write(self.engine.parquet(files), merged)
+        return merged
+
+    def _empty(self, rows: ir.Table, staged: Path) -> Path:
+        file = staged / f"{uuid.uuid4().hex}.parquet"
+        self.engine.write(rows.limit(0), file)
+        return file
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        root = self.folder / STAGING
+        staged = root / uuid.uuid4().hex
+        staged.mkdir(parents=True)
+        try:
+            yield staged
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+            _remove_abandoned(root)
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+
+
+def _remove_abandoned(root: Path) -> None:
+    for folder in root.iterdir():
+        try:
+            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+        except FileNotFoundError:
+            continue
+
+
+def _not_there(table: str, what: str) -> str:
+    command = "orchestrate backfill" if table not in ("customers", "usage_daily") else "orchestrate scan"
+    return f"The lake has no {table} for {what}; run `{command}` for it first."

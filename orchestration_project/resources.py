@@ -1,0 +1,74 @@
+"""Resources: what assets and commands need in order to reach a home: its settings, sources, lake and clock."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import cached_property
+
+import ibis.expr.types as ir
+
+from orchestration_project.domain.rules import FAMILIES, FAMILY_SOURCES, RiskRules
+from orchestration_project.engine import Engine
+from orchestration_project.lake import Lake
+from orchestration_project.settings import Home, Settings, last_full_day
+
+
+def utc_now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Workspace:
+    """A home with its settings, and the means to open its lake."""
+
+    def __init__(self, home: Home, clock: Callable[[], datetime] = utc_now) -> None:
+        self.home = home
+        self.now = clock
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The home's settings."""
+        return self.home.settings()
+
+    @property
+    def yesterday(self) -> date:
+        """The latest full day in UTC."""
+        return last_full_day(self.now())
+
+    @contextmanager
+    def lake(self) -> Iterator[Lake]:
+        """The home's lake with an engine of its own, which is closed in the end."""
+        limits = self.settings.engine
+        engine = Engine(limits, limits.spill_folder or self.home.path / "spill")
+        try:
+            yield Lake(self.home.lake, engine)
+        finally:
+            engine.close()
+
+    def record_rules(self) -> str:
+        """Keeps the current rules under their version for good, and returns the version."""
+        rules = self.settings.risk
+        file = self.home.versions / f"{rules.version}.json"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            staged = file.with_suffix(f".{id(self)}.part")
+            staged.write_text(rules.model_dump_json(indent=1), encoding="utf-8")
+            staged.replace(file)
+        return rules.version
+
+    def rules(self, version: str) -> RiskRules:
+        """The rules that were recorded under a version."""
+        if version == self.settings.risk.version:
+            return self.settings.risk
+        file = self.home.versions / f"{version}.json"
+        return RiskRules.model_validate_json(file.read_text(encoding="utf-8"))
+
+
+def connected_families(connected: Sequence[str]) -> list[str]:
+    """The factor families whose source is connected."""
+    return [family for family in FAMILIES if FAMILY_SOURCES[family] in connected]
+
+
+def table_or_none(lake: Lake, name: str, connected: Sequence[str]) -> ir.Table | None:
+    """An unpartitioned lake table, or None where its source is not connected."""
+    return lake.read(name) if name in connected else None

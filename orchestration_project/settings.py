@@ -1,0 +1,172 @@
+"""Settings: where a home keeps its state, and every choice a user can make about it."""
+
+import os
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from orchestration_project.domain.rules import CompletenessRules, RiskRules
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class SettingsError(Exception):
+    """A configuration file that can't be used; names file, place and fix."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSettings(_Group):
+    """How DuckDB may use this machine."""
+
+    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$", description="Memory it may use.")
+    threads: int = Field(0, ge=0, description="Threads it may use; 0 means one per core.")
+    spill_folder: Path | None = Field(None, description="Where it puts what exceeds memory; default: `spill` in the home.")
+    rows_at_once: int = Field(
+        4_000_000, ge=1, description="Customer-days computed in one go; a longer range is cut into parts."
+    )
+
+
+class ScheduleSettings(_Group):
+    """When the daily scan runs."""
+
+    timezone: str = Field("UTC", description="Time zone of `hour`, for example Europe/Berlin.")
+    hour: int = Field(7, ge=0, le=23, description="Full hour at which yesterday is scanned.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is no time zone; use a name such as UTC or Europe/Berlin")
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone."""
+        return ZoneInfo(self.timezone)
+
+
+class Settings(_Group):
+    """Everything in `settings.yaml`; each default is the safe choice."""
+
+    history_start: date = Field(date(2024, 1, 1), description="First day that can be scanned or used.")
+    grace_hours: float = Field(
+        6, ge=0, le=72, description="Hours after a scan day's end in which facts may still be recorded for it."
+    )
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings, description="When the daily scan runs.")
+    engine: EngineSettings = Field(default_factory=EngineSettings, description="How the engine may use this machine.")
+    completeness: CompletenessRules = Field(
+        default_factory=CompletenessRules, description="Which profile fields count, and for how many customers."
+    )
+    risk: RiskRules = Field(default_factory=RiskRules, description="From facts to scores.")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds all state."""
+
+    path: Path
+
+    @classmethod
+    def find(cls, path: str | Path | None = None) -> "Home":
+        """The home that was named, else `ORCHESTRATE_HOME`, else `.orchestrate` here."""
+        return cls(Path(path or os.environ.get("ORCHESTRATE_HOME") or ".orchestrate").expanduser().resolve())
+
+    @property
+    def exists(self) -> bool:
+        """Whether `orchestrate init` has been here."""
+        return self.sources_file.exists()
+
+    @property
+    def settings_file(self) -> Path:
+        """`settings.yaml`; may be absent, then every default holds."""
+        return self.path / "settings.yaml"
+
+    @property
+    def sources_file(self) -> Path:
+        """`sources.yaml`."""
+        return self.path / "sources.yaml"
+
+    @property
+    def lake(self) -> Path:
+        """Folder of the lake."""
+        return self.path / "lake"
+
+    @property
+    def dagster(self) -> Path:
+        """Folder of the Dagster instance."""
+        return self.path / "dagster"
+
+    @property
+    def versions(self) -> Path:
+        """Folder of all rules that ever decided, by version."""
+        return self.path / "versions"
+
+    def settings(self) -> Settings:
+        """The settings of this home."""
+        if not self.settings_file.exists():
+            return Settings()
+        return parsed(Settings, read_yaml(self.settings_file), self.settings_file)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file is an empty mapping."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(f"{file} can't be read ({error.strerror}); check that it exists and is readable.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not UTF-8 text; save it as UTF-8.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise SettingsError(f"{file}{place}: {problem}; correct the YAML there.") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file} must hold `name: value` lines, not a {type(content).__name__}.")
+    return content
+
+
+def parsed(model: type[Model], content: dict[str, Any], file: Path) -> Model:
+    """The content as a model; `SettingsError` with file, key, cause and fix where it does not fit."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        if first["type"] == "extra_forbidden":
+            cause, fix = "is not a setting", f"remove it or correct its name (known here: {_known(model, first['loc'])})"
+        else:
+            cause, fix = f"does not fit: {first['msg'].removeprefix('Value error, ')}", "correct it"
+        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise SettingsError(f"{file}: `{key}` {cause}; {fix}{more}.") from error
+
+
+def _known(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    for part in place[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return "see docs/settings.md"
+        model = field.annotation
+    return ", ".join(model.model_fields)
+
+
+def last_full_day(now: datetime) -> date:
+    """The latest day that is over in UTC; `now` is an aware time."""
+    return now.astimezone(ZoneInfo("UTC")).date() - timedelta(days=1)
+
+
+def cutoff(day: date, grace_hours: float) -> datetime:
+    """Until when facts may be recorded to count for a scan day: its end plus the grace, in UTC."""
+    end = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("UTC")) + timedelta(days=1)
+    return end + timedelta(hours=grace_hours)

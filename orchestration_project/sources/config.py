@@ -1,0 +1,142 @@
+"""`sources.yaml`: which connector supplies each canonical table, and how its columns are called there."""
+
+import os
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from orchestration_project.contracts.tables import SOURCE_TABLES
+from orchestration_project.domain.rules import ChurnRules
+from orchestration_project.settings import Home, SettingsError, parsed, read_yaml
+from orchestration_project.sources.simulation.company import Company
+
+Scalar = str | int | float | bool | None
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PASSWORD = re.compile(r"://[^/@:]*:[^/@$]+@")
+
+
+class TableSource(BaseModel):
+    """What all connectors understand."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: dict[str, str] = Field(default_factory=dict, description="Canonical column: its name in the source.")
+    constants: dict[str, Scalar] = Field(default_factory=dict, description="Canonical column: one value for all rows.")
+    where: dict[str, Scalar | list[Scalar]] = Field(
+        default_factory=dict, description="Source column: the value, or list of values, that rows must have."
+    )
+    timezone: str = Field("UTC", description="Zone of times that are written without one.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is no time zone; use a name such as UTC or Europe/Berlin")
+        return name
+
+
+class FilesSource(TableSource):
+    """CSV, JSON Lines or Parquet files."""
+
+    connector: Literal["files"]
+    path: str = Field(description="File or glob, absolute, relative to the home, or an fsspec URL.")
+    format: Literal["csv", "jsonl", "parquet"] | None = Field(None, description="Default: what the file name ends in.")
+    encoding: Literal["utf-8", "latin-1"] | None = Field(
+        None, description="Encoding of CSV; default: UTF-8, or Latin-1 where the text is no UTF-8."
+    )
+
+
+class SqlSource(TableSource):
+    """A table or view in a database that Ibis can reach by URL."""
+
+    connector: Literal["sql"]
+    url: str = Field(description="Ibis URL, for example ${WAREHOUSE_URL}; passwords come from the environment only.")
+    table: str = Field(description="Table or view, with its schema where it needs one: product.events.")
+    timeout_seconds: int = Field(600, ge=1, description="Longest time one query may take.")
+
+
+class SimulatedSource(TableSource):
+    """The simulated company."""
+
+    connector: Literal["simulated"]
+
+
+AnySource = Annotated[FilesSource | SqlSource | SimulatedSource, Field(discriminator="connector")]
+
+
+class Simulation(Company):
+    """The simulated company, and how far it has come."""
+
+    until: date | None = Field(None, description="Last day with data; default: yesterday.")
+
+
+class Sources(BaseModel):
+    """Everything in `sources.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    churn: ChurnRules = Field(default_factory=ChurnRules, description="What counts as having left.")
+    simulation: Simulation | None = Field(None, description="The company behind connector `simulated`.")
+    tables: dict[str, AnySource] = Field(default_factory=dict, description="Canonical table: where its rows come from.")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Sources":
+        for name, source in self.tables.items():
+            table = SOURCE_TABLES.get(name)
+            if table is None:
+                raise ValueError(f"{name!r} is no canonical table; use one of {', '.join(SOURCE_TABLES)}")
+            unknown = [column for column in (*source.columns, *source.constants) if column not in table.names]
+            if unknown:
+                raise ValueError(f"{name} has no column {unknown[0]!r}; it has {', '.join(table.names)}")
+            if isinstance(source, SimulatedSource) and self.simulation is None:
+                raise ValueError("connector `simulated` needs a `simulation:` section; add `simulation: {start: DATE}`")
+        if "customers" not in self.tables:
+            raise ValueError("`tables.customers` is missing; every other table refers to it")
+        if self.churn.kind == "inactivity" and "usage_events" not in self.tables:
+            raise ValueError("churn by inactivity needs `tables.usage_events`")
+        return self
+
+    @property
+    def connected(self) -> list[str]:
+        """Canonical tables that have a source, in canonical order."""
+        return [name for name in SOURCE_TABLES if name in self.tables]
+
+
+def load_sources(home: Home) -> Sources:
+    """The sources of a home, with `${VARIABLES}` replaced from the environment."""
+    if not home.exists:
+        raise SettingsError(f"{home.path} is no home yet; run `orchestrate init --home {home.path}` first.")
+    file = home.sources_file
+    content = read_yaml(file)
+    _refuse_passwords(content, file)
+    return parsed(Sources, _expanded(content, file), file)
+
+
+def _refuse_passwords(content: dict[str, Any], file: Path) -> None:
+    for name, source in (content.get("tables") or {}).items():
+        if isinstance(source, dict) and _PASSWORD.search(str(source.get("url", ""))):
+            raise SettingsError(
+                f"{file}: `tables.{name}.url` holds a password; put the URL into an environment variable and write "
+                "${NAME} here."
+            )
+
+
+def _expanded(value: Any, file: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _expanded(item, file) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expanded(item, file) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise SettingsError(f"{file} uses ${{{name}}}, which is not set; export {name} and try again.")
+        return os.environ[name]
+
+    return _VARIABLE.sub(replaced, value)

@@ -1,0 +1,91 @@
+"""Files: CSV, JSON Lines and Parquet, on this machine or behind any fsspec URL."""
+
+import glob
+from functools import cached_property
+from pathlib import Path
+
+import ibis.expr.types as ir
+
+from orchestration_project.engine import Engine
+from orchestration_project.sources.config import FilesSource
+from orchestration_project.sources.connector import RawRows
+from orchestration_project.sources.errors import EmptyFile, NoFile, SourceError
+
+FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+class Files:
+    """One canonical table in one or more files of the same format."""
+
+    def __init__(self, name: str, source: FilesSource, home: Path, engine: Engine) -> None:
+        self._name, self._source, self._home, self._engine = name, source, home, engine
+
+    def rows(self) -> RawRows:
+        """The rows of all files; columns of CSV are text."""
+        return self._rows
+
+    @cached_property
+    def _rows(self) -> RawRows:
+        files = self._local()
+        kind = self._source.format or FORMATS.get(Path(files[0]).suffix.lower())
+        empty = next((file for file in files if Path(file).stat().st_size == 0), None)
+        if empty:
+            raise EmptyFile(self._name, empty)
+        if kind == "csv":
+            table, rejected = self._engine.delimited(files, self._source.encoding or _encoding(files))
+            return RawRows(table, [f"line {line}: {error}: {text}" for line, text, error in rejected])
+        if kind == "jsonl":
+            return RawRows(self._engine.json_lines(files))
+        if kind == "parquet":
+            return RawRows(self._engine.parquet_by_name(files))
+        raise SourceError(
+            f"{self._name}: {files[0]} has an ending that says no format; add `tables.{self._name}.format`: "
+            "csv, jsonl or parquet."
+        )
+
+    def collect(self, expression: ir.Table) -> ir.Table:
+        """Files are read by the engine itself."""
+        return self._engine.keep(expression)
+
+    def fingerprint(self) -> str:
+        """Names, sizes and times of change of all files."""
+        stats = ((file, Path(file).stat()) for file in self._local())
+        return ";".join(f"{file}:{stat.st_size}:{stat.st_mtime_ns}" for file, stat in stats)
+
+    def _local(self) -> list[str]:
+        path = self._source.path
+        if "://" in path:
+            return self._fetched(path)
+        files = sorted(file for file in glob.glob(str(self._home / path), recursive=True) if Path(file).is_file())
+        if not files:
+            raise NoFile(self._name, str(self._home / path))
+        return files
+
+    def _fetched(self, url: str) -> list[str]:
+        import fsspec
+
+        try:
+            filesystem, pattern = fsspec.core.url_to_fs(url)
+            found = sorted(filesystem.glob(pattern))
+            protocol = url.partition("://")[0]
+            opened = fsspec.open_local(
+                [f"simplecache::{protocol}://{name}" if protocol != "file" else f"file://{name}" for name in found]
+            )
+        except (OSError, ImportError, ValueError) as error:
+            raise SourceError(
+                f"{self._name}: {url} can't be reached ({error}); check the URL and its credentials."
+            ) from error
+        if not opened:
+            raise NoFile(self._name, url)
+        return [str(file) for file in opened]
+
+
+def _encoding(files: list[str]) -> str:
+    for file in files:
+        try:
+            with Path(file).open(encoding="utf-8", newline="") as text:
+                while text.read(1 << 20):
+                    pass
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8"

@@ -1,0 +1,23 @@
+"""Company: the settings of a simulated company. What happens in it does not belong here."""
+
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Company(BaseModel):
+    """A simulated company; the same settings always give the same company."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customers: int = Field(default=2000, ge=1, description="Customers who sign up, before or during the simulation")
+    seed: int = Field(default=7, description="Another seed gives another company with the same properties")
+    start: date = Field(description="First simulated day; about 60 % of the customers signed up in the 3 years before")
+    months: int = Field(default=18, ge=1, description="Months from the start over which the other sign-ups spread")
+    monthly_churn: float = Field(default=0.02, ge=0, le=0.2, description="Share of customers who leave per month")
+    outreach_effect: float = Field(
+        default=0.35, ge=0, le=1, description="By how much an outreach lowers the risk of leaving in the 60 days after"
+    )
+    missing_rate: float = Field(
+        default=0.008, ge=0, le=1, description="Chance, per customer and part of the data, that the part is missing"
+    )

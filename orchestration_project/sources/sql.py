@@ -1,0 +1,83 @@
+"""SQL: tables in any database that Ibis reaches by URL; heavy work is done where the rows live."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import ibis
+import ibis.expr.types as ir
+
+from orchestration_project.contracts.tables import Table
+from orchestration_project.engine import Engine
+from orchestration_project.sources.config import SqlSource
+from orchestration_project.sources.connector import RawRows
+from orchestration_project.sources.errors import SourceError, TooSlow, Unreachable
+
+CONNECT_SECONDS = 10
+
+
+class Sql:
+    """One canonical table in a database."""
+
+    def __init__(self, table: Table, source: SqlSource, engine: Engine) -> None:
+        self._table, self._source, self._engine = table, source, engine
+
+    def rows(self) -> RawRows:
+        """The table as it stands in the database; nothing is read yet."""
+        schema, _, name = self._source.table.rpartition(".")
+        with self._answering():
+            try:
+                return RawRows(self._backend.table(name, database=schema or None))
+            except ibis.common.exceptions.TableNotFound as error:
+                raise SourceError(
+                    f"{self._table.name}: {self._where} has no table {self._source.table!r}; "
+                    f"correct `tables.{self._table.name}.table` in sources.yaml."
+                ) from error
+
+    def collect(self, expression: ir.Table) -> ir.Table:
+        """Runs the expression in the database; only its rows travel."""
+        with self._answering():
+            return self._engine.arrow(self._backend.to_pyarrow(expression))
+
+    def fingerprint(self) -> str:
+        """The newest time at which anything happened or was recorded."""
+        rows = self.rows().table
+        names = [self._source.columns.get(name, name) for name in (self._table.happened_at, "recorded_at")]
+        newest = [rows[name].max().cast("string").name(name) for name in names if name in rows.columns]
+        with self._answering():
+            counted = rows.aggregate(rows.count().name("rows"), *newest)
+            return str(self._backend.to_pyarrow(counted).to_pylist()[0])
+
+    @cached_property
+    def _backend(self) -> Any:
+        limits = {"connect_timeout": CONNECT_SECONDS} if self._is_postgres else {}
+        backend = ibis.connect(self._source.url, **limits)
+        if self._is_postgres:
+            backend.raw_sql("SET TIME ZONE 'UTC'").close()
+            backend.raw_sql(f"SET statement_timeout = {self._source.timeout_seconds * 1000:d}").close()
+        return backend
+
+    @property
+    def _is_postgres(self) -> bool:
+        return self._source.url.startswith(("postgres://", "postgresql://"))
+
+    @property
+    def _where(self) -> str:
+        parts = urlsplit(self._source.url)
+        return f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except SourceError:
+            raise
+        except Exception as error:  # noqa: BLE001 - every backend raises classes of its own; none is swallowed here
+            cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            if "statement timeout" in str(error):
+                raise TooSlow(self._table.name, self._where, self._source.timeout_seconds) from error
+            if type(error).__name__ in ("OperationalError", "ConnectionTimeout", "gaierror", "InterfaceError"):
+                raise Unreachable(self._table.name, self._where, cause) from error
+            raise SourceError(f"{self._table.name}: the database at {self._where} refused: {cause}.") from error
