@@ -92,7 +92,7 @@ def _report_scores(days: DayRange, lake: Lake) -> dg.MaterializeResult:
         scores.agg(
             rows=_.count(),
             outside=((_.score < 1) | (_.score > 10)).fill_null(False).sum(),
-            off=((_contribution_sum(scores) - (_.score - 1)).abs() > 1e-9).fill_null(False).sum(),
+            off=((_contribution_sum(scores) - (scores.score - 1)).abs() > 1e-9).fill_null(False).sum(),
         )
     )[0]
     checks = [

@@ -28,6 +28,8 @@ class Engine:
         self._kept: list[str] = []
         # A partition may be replaced while this process runs: blocks of the old file must not be mixed with the new.
         self._duckdb.execute("SET enable_external_file_cache = false")
+        # Ibis 12 writes lambdas with the arrow that DuckDB 2 reads only when asked to.
+        self._duckdb.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
         self._duckdb.execute("SET partitioned_write_max_open_files = 10000")
         self._duckdb.execute("SET preserve_insertion_order = false")
         self._duckdb.execute("SET TimeZone = 'UTC'")

@@ -68,7 +68,7 @@ def number_of_time(time: ir.TimestampColumn) -> ir.IntegerColumn:
 
 def to_date(numbered: ir.IntegerColumn) -> ir.DateColumn:
     """The date of a day number."""
-    return (ibis.date(EPOCH) + numbered.cast("int32").as_interval("D")).cast("date")
+    return (ibis.timestamp("1970-01-01 00:00:00") + numbered.cast("int32").as_interval("D")).date()
 
 
 def known_on(happened: ir.TimestampColumn, recorded: ir.TimestampColumn, grace_hours: float) -> ir.DateColumn:

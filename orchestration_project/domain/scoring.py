@@ -35,7 +35,8 @@ def score(factors: ir.Table, rules: ScoringRules, connected: Sequence[str], over
     told = enough | table.exception.notnull() | table.override_score.notnull()
     table = table.mutate(enough=enough, told=told, subtotal=enough.ifelse(subtotal, 1.0))
     table = _with_limits(table, rules)
-    exact = 1 + sum(table[name] for name in _part_names())
+    # Rounded, so that a floor of 8 is 8 and not the float before it.
+    exact = (1 + sum(table[name] for name in _part_names())).round(12)
     table = table.mutate(score=table.told.ifelse(exact, ibis.null("float64")))
     return _answers(_with_confidence(table, rules, wanted), rules)
 

@@ -67,16 +67,16 @@ def _changes(counted: Counted, days: DayRange, key: str) -> list[ir.Table]:
     rows = rows.mutate(_live=(rows._end >= days.start) & (rows._end >= rows._start))
     if not counted.latest:
         rows = rows.filter(_._live)
-    entering = rows.mutate(day=ibis.greatest(_._start, days.start).cast("int32"))
-    enters = entering.group_by([key, "day"]).agg(
+    entering = rows.mutate(_at=ibis.greatest(_._start, days.start).cast("int32"))
+    enters = entering.group_by([key, "_at"]).agg(
         **{name: _sum(value) for name, value in counted.values.items()},
         **{name: value.max() for name, value in counted.latest.items()},
     )
     if len(days) == 1:
-        return [enters]
-    leaving = rows.filter(_._live, _._end < days.stop).mutate(day=(_._end + 1).cast("int32"))
-    leaves = leaving.group_by([key, "day"]).agg(**{name: -_sum(value) for name, value in counted.values.items()})
-    return [enters, leaves]
+        return [enters.rename(day="_at")]
+    leaving = rows.filter(_._live, _._end < days.stop).mutate(_at=(_._end + 1).cast("int32"))
+    leaves = leaving.group_by([key, "_at"]).agg(**{name: -_sum(value) for name, value in counted.values.items()})
+    return [enters.rename(day="_at"), leaves.rename(day="_at")]
 
 
 def _sum(value: Deferred | int) -> Deferred:

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from orchestration_project.contracts.tables import SOURCE_TABLES
-from orchestration_project.sources.simulation import Company, simulate
+from orchestration_project.sources.simulation.company import Company
+from orchestration_project.sources.simulation.simulate import simulate
 from orchestration_project.sources.simulation.sample import write_sample
 from orchestration_project.sources.simulation.writer import staged
 
