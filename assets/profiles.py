@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.results import KINDS, OWNERS, records, table_metadata, unique_key, written
-from orchestration_project.domain.activity import kind_ranks, numbered, tracked_kinds
+from orchestration_project.domain.activity import Kinds, kind_ranks, tracked_kinds
 from orchestration_project.domain.completeness import (
     PARTS,
     Completeness,
@@ -31,6 +31,7 @@ def profile_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     @dg.asset(
         name="customer_profiles", group_name="profiles", kinds=KINDS, owners=OWNERS,
         metadata=table_metadata("customer_profiles"), partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
+        automation_condition=dg.AutomationCondition.eager(),
         deps=["customers", "support_tickets", "invoices", "engagements", "usage_daily"],
         description="What was known of each customer on a scan day: attributes, tickets, payments, engagement.",
         check_specs=[
@@ -63,7 +64,7 @@ def _write(days: DayRange, counted: list[str], lake: Lake, workspace: Workspace,
         invoices=table_or_none(lake, "invoices", sources.connected),
         engagements=table_or_none(lake, "engagements", sources.connected),
     )
-    kinds = {}
+    kinds: Kinds = {}
     if facts.engagements is not None:
         contacts = kind_ranks(engagement_activity(facts.engagements), days, rules.kinds_tracked)
         kinds = tracked_kinds((row["event"], row["day"]) for row in lake.engine.rows(contacts))

@@ -27,7 +27,8 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         name="risk_factors", group_name="risk", kinds=KINDS, owners=OWNERS, metadata=table_metadata("risk_factors"),
-        partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE, deps=["customer_profiles", "usage_trends"],
+        partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
+        automation_condition=dg.AutomationCondition.eager(), deps=["customer_profiles", "usage_trends"],
         description="Signals and severities in [0, 1] per factor family, or the reason why one can't be told.",
         check_specs=[dg.AssetCheckSpec("unique", asset="risk_factors")],
     )  # fmt: skip
@@ -45,7 +46,8 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         name="risk_scores", group_name="risk", kinds=KINDS, owners=OWNERS, metadata=table_metadata("risk_scores"),
-        partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE, deps=["risk_factors"],
+        partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
+        automation_condition=dg.AutomationCondition.eager(), deps=["risk_factors"],
         description="One row per customer and scan day: score, contributions, confidence, band, next action.",
         check_specs=[
             dg.AssetCheckSpec("unique", asset="risk_scores"),

@@ -28,7 +28,7 @@ def source_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         description="Who the customers are: every version of every customer, validated.",
         check_specs=[dg.AssetCheckSpec("fresh", asset="customers"), dg.AssetCheckSpec("kept", asset="customers")],
     )  # fmt: skip
-    def customers(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    def customers(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         sources = load_sources(workspace.home)
         with workspace.lake() as lake:
             ingested = _ingest("customers", workspace, sources, lake)
@@ -59,7 +59,7 @@ def _fact_asset(name: str) -> dg.AssetsDefinition:
         deps=["customers"], description=f"{SOURCE_TABLES[name].description}, validated.",
         check_specs=[dg.AssetCheckSpec("fresh", asset=name), dg.AssetCheckSpec("kept", asset=name)],
     )  # fmt: skip
-    def fact(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    def fact(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         sources = load_sources(workspace.home)
         with workspace.lake() as lake:
             if name not in sources.connected:
@@ -79,9 +79,7 @@ def _ingest(
     return ingest(name, connector, sources.tables[name], lake.engine, today, grace, customers)
 
 
-def _store(
-    name: str, rows: ir.Table, ingested: Ingested, lake: Lake, workspace: Workspace
-) -> dg.MaterializeResult:
+def _store(name: str, rows: ir.Table, ingested: Ingested, lake: Lake, workspace: Workspace) -> dg.MaterializeResult:
     lake.replace(name, rows)
     lake.replace(QUARANTINE, ingested.quarantine.mutate(source=ibis.literal(name)), [name], "source")
     stored = lake.read(name)
@@ -112,7 +110,9 @@ def _store_usage(month: str, ingested: Ingested, lake: Lake, undated: bool) -> N
     kept = ingested.table.order_by(USAGE_ORDER).mutate(month=ibis.literal(month))
     lake.replace("usage_daily", kept, [month], "month")
     names = [f"usage_events.{month}"] + ([f"usage_events.{UNDATED}"] if undated else [])
-    quarantine = ingested.quarantine.mutate(source=ibis.literal("usage_events.") + ingested.quarantine.month).drop("month")
+    quarantine = ingested.quarantine.mutate(source=ibis.literal("usage_events.") + ingested.quarantine.month).drop(
+        "month"
+    )
     lake.replace(QUARANTINE, quarantine, names, "source")
 
 
@@ -139,7 +139,7 @@ def _kept(read: int, kept: int) -> dg.AssetCheckResult:
         check_name="kept",
         passed=read == kept,
         severity=dg.AssetCheckSeverity.WARN,
-        description="Every row that was read is kept; what is not is in the lake's table `quarantine`, with its reason.",
+        description="Every row is kept; others lie in the lake's table `quarantine`, with their reason.",
         metadata={"share kept": share, "quarantined": read - kept},
     )
 
@@ -159,9 +159,7 @@ def _fresh(name: str, newest: datetime | date | None, workspace: Workspace) -> d
 
 
 def _skipped(why: str) -> list[dg.AssetCheckResult]:
-    return [
-        dg.AssetCheckResult(check_name=name, passed=True, metadata={"source": why}) for name in ("fresh", "kept")
-    ]
+    return [dg.AssetCheckResult(check_name=name, passed=True, metadata={"source": why}) for name in ("fresh", "kept")]
 
 
 def _newest_column(name: str) -> str:

@@ -20,7 +20,8 @@ def usage_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         name="usage_trends", group_name="usage", kinds=KINDS, owners=OWNERS, metadata=table_metadata("usage_trends"),
-        partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE, deps=["usage_daily", "customer_profiles"],
+        partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
+        automation_condition=dg.AutomationCondition.eager(), deps=["usage_daily", "customer_profiles"],
         description="Use of the last 30 days against the 60 before, rates per kind of event, silence against rhythm.",
         check_specs=[
             dg.AssetCheckSpec("unique", asset="usage_trends"),

@@ -1,5 +1,7 @@
 """Engine: runs Ibis expressions on DuckDB. The only place that writes SQL; what is computed is decided elsewhere."""
 
+import csv
+import json
 import re
 import uuid
 from collections.abc import Iterator, Sequence
@@ -11,6 +13,20 @@ import ibis
 import ibis.expr.types as ir
 
 from orchestration_project.settings import EngineSettings
+
+LONGEST_LINE = 1 << 24
+"""Bytes that one line of a text file may have, and that are read at once."""
+UNREADABLE = (
+    ("Permission denied", "this user may not read it", "change its owner or its mode"),
+    ("No files found", "no such file", "correct `path` in sources.yaml, or put the file there"),
+    ("No such file", "no such file", "correct `path` in sources.yaml, or put the file there"),
+    ("too small", "it is not a complete Parquet file (half-written?)", "write it again and try once more"),
+    ("magic bytes", "it is not a complete Parquet file (half-written?)", "write it again and try once more"),
+    ("straddl", "a line is longer than 16 MB (a quote that never ends?)", "close the quote and try once more"),
+    ("UTF8", "it is not UTF-8 text", "set `encoding: latin-1` in sources.yaml, or save it as UTF-8"),
+    ("codec can't decode", "it is not UTF-8 text", "set `encoding: latin-1` in sources.yaml, or save it as UTF-8"),
+)
+"""Signs in an error about a file, what each means, and how to mend it."""
 
 
 class EngineError(Exception):
@@ -44,41 +60,71 @@ class Engine:
 
     def parquet(self, files: Sequence[Path], hive: bool = False) -> ir.Table:
         """The rows of Parquet files; with `hive`, the `key=value` folders they lie in are columns."""
-        with readable(f"{files[0].parent}" if len(files) > 1 else str(files[0])):
+        with readable(*(str(file) for file in files)):
             relation = self._duckdb.read_parquet([str(file) for file in files], hive_partitioning=hive)
             return self._view(relation)
 
     def parquet_by_name(self, files: Sequence[str]) -> ir.Table:
         """The rows of Parquet files whose columns may differ: they are matched by name."""
-        with readable(", ".join(files[:3])):
+        with readable(*files):
             return self._view(self._duckdb.read_parquet(list(files), union_by_name=True))
 
-    def delimited(self, files: Sequence[str], encoding: str) -> tuple[ir.Table, list[tuple[int, str, str]]]:
-        """The rows of CSV files, every column as text, and the lines that are no rows: number, line, error."""
-        with readable(", ".join(files[:3])):
-            relation = self._duckdb.read_csv(
-                list(files),
-                all_varchar=True,
-                header=True,
-                sample_size=20_000,
-                encoding=encoding,
-                ignore_errors=True,
-                store_rejects=True,
-                rejects_limit=0,
-                union_by_name=True,
-                normalize_names=False,
-                null_padding=False,
-            )
-            table = self.keep(self._view(relation))
-            query = "SELECT line, csv_line, error_message FROM reject_errors WHERE error_type <> 'CAST'"
-            rejected = self._duckdb.execute(query).fetchall()
-            self._duckdb.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
-            return table, rejected
+    def delimited(self, file: str, encoding: str) -> tuple[ir.Table, list[str]]:
+        """The rows of a CSV file, every column as text, and the lines that are no rows.
 
-    def json_lines(self, files: Sequence[str]) -> ir.Table:
-        """The rows of JSON Lines files."""
-        with readable(", ".join(files[:3])):
-            return self._ibis.read_json(list(files), format="newline_delimited", union_by_name=True)
+        Nothing is guessed from a sample: the first line says the columns and the delimiter, quotes are double quotes.
+        """
+        with readable(file):
+            names, delimiter, has_rows = _header(file, encoding)
+            if not has_rows:
+                return self.keep(ibis.memtable({name: [] for name in names}, schema=dict.fromkeys(names, "string"))), []
+            return self._lines(file, names, 1, encoding, delimiter=delimiter, newlines_in_values=True)
+
+    def json_lines(self, file: str) -> tuple[ir.Table, list[str]]:
+        """The rows of a JSON Lines file, every column as text, and the lines that are no JSON objects."""
+        with readable(file):
+            # JSON allows no bare control characters: this one separates nothing, and each line is one value.
+            lines, rejected = self._lines(file, ["line"], 0, "utf-8", delimiter="\x1f", quote_char=False)
+            table = lines.get_name()
+            others = f"FROM {table} WHERE CASE WHEN json_valid(line) THEN json_type(line) END IS DISTINCT FROM 'OBJECT'"
+            rejected += [
+                f"no JSON object: {line}" for (line,) in self._duckdb.execute(f"SELECT line {others}").fetchall()
+            ]
+            self._duckdb.execute(f"DELETE {others}")
+            keys = self._duckdb.execute(f"SELECT DISTINCT unnest(json_keys(line)) AS key FROM {table} ORDER BY key")
+            shape = {key: "VARCHAR" for (key,) in keys.fetchall()}
+            if not shape:
+                return lines, rejected
+            query = f"SELECT unnest(json_transform(line, {_text(json.dumps(shape))})) FROM {table}"
+            return self.keep(self._view(self._duckdb.sql(query))), rejected
+
+    def _lines(
+        self, file: str, names: list[str], skipped: int, encoding: str, **parsing: Any
+    ) -> tuple[ir.Table, list[str]]:
+        """The lines of a file after the first `skipped` as rows of text, and those with more or fewer values."""
+        import pyarrow
+        import pyarrow.csv as arrow
+
+        rejected: list[str] = []
+
+        def reject(row: Any) -> str:
+            rejected.append(f"line {row.number}, {row.actual_columns} of {row.expected_columns} values: {row.text}")
+            return "skip"
+
+        reader = arrow.open_csv(
+            file,
+            arrow.ReadOptions(
+                use_threads=False, block_size=LONGEST_LINE, column_names=names, skip_rows_after_names=skipped,
+                encoding=encoding,
+            ),
+            arrow.ParseOptions(invalid_row_handler=reject, **parsing),
+            arrow.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string())),
+        )  # fmt: skip
+        self._duckdb.register("incoming_lines", reader)
+        try:
+            return self.keep(self._ibis.table("incoming_lines")), rejected
+        finally:
+            self._duckdb.unregister("incoming_lines")
 
     def arrow(self, table: Any) -> ir.Table:
         """An Arrow table, kept."""
@@ -134,20 +180,20 @@ class Engine:
 
 
 @contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Turns DuckDB's errors about a file into one sentence."""
+def readable(*files: str) -> Iterator[None]:
+    """Turns errors about source files into one sentence, which names the one file where the error does."""
     import duckdb
+    from pyarrow import ArrowInvalid
 
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, ArrowInvalid, OSError, UnicodeDecodeError) as error:
         cause = _first_line(error)
-        fix = "write the file again and try once more"
-        if "No files found" in cause or "Cannot open file" in cause:
-            cause, fix = "no such file", "correct `path` in sources.yaml, or put the file there"
-        elif "too small" in cause or "magic bytes" in cause or "No magic" in cause:
-            cause = "it is not a complete Parquet file (half-written?)"
-        raise EngineError(f"{what} can't be read: {cause}; {fix}.") from error
+        culprit = next((file for file in files if file in str(error)), ", ".join(files[:3]))
+        for sign, meaning, fix in UNREADABLE:
+            if sign in cause:
+                raise EngineError(f"{culprit} can't be read: {meaning}; {fix}.") from error
+        raise EngineError(f"{culprit} can't be read: {cause}; write the file again and try once more.") from error
 
 
 @contextmanager
@@ -172,6 +218,24 @@ def computable() -> Iterator[None]:
         raise EngineError(
             f"The data can't be read: {_first_line(error)}; write the file again, or correct it, and try once more."
         ) from error
+
+
+def _header(file: str, encoding: str) -> tuple[list[str], str, bool]:
+    """Column names and delimiter of a CSV file, and whether any line follows its first; no name is used twice."""
+    with Path(file).open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as text:
+        delimiter = max(",;\t|", key=text.readline().count)
+        text.seek(0)
+        lines = csv.reader(text, delimiter=delimiter)
+        names: dict[str, None] = {}
+        for position, name in enumerate(next(lines, []), start=1):
+            taken = not name.strip() or name.strip().lower() in (each.lower() for each in names)
+            names[f"{name.strip()}_{position}" if taken else name.strip()] = None
+        if not names:
+            raise EngineError(f"{file} has no column names in its first line; export it again with a header.")
+        try:
+            return list(names), delimiter, any(lines)
+        except csv.Error:
+            return list(names), delimiter, True
 
 
 def _no_space(error: Exception) -> str:

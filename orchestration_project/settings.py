@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from orchestration_project.domain.rules import CompletenessRules, RiskRules
 
-
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -27,9 +26,13 @@ class _Group(BaseModel):
 class EngineSettings(_Group):
     """How DuckDB may use this machine."""
 
-    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$", description="Memory it may use.")
+    memory_limit: str = Field(
+        "4GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$", description="Memory it may use."
+    )
     threads: int = Field(0, ge=0, description="Threads it may use; 0 means one per core.")
-    spill_folder: Path | None = Field(None, description="Where it puts what exceeds memory; default: `spill` in the home.")
+    spill_folder: Path | None = Field(
+        None, description="Where it puts what exceeds memory; default: in the home."
+    )
     rows_at_once: int = Field(
         4_000_000, ge=1, description="Customer-days computed in one go; a longer range is cut into parts."
     )
@@ -122,7 +125,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise SettingsError(f"{file} can't be read ({error.strerror}); check that it exists and is readable.") from error
+        raise SettingsError(
+            f"{file} can't be read ({error.strerror}); check that it exists and is readable."
+        ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file} is not UTF-8 text; save it as UTF-8.") from error
     except yaml.YAMLError as error:
@@ -145,7 +150,10 @@ def parsed(model: type[Model], content: dict[str, Any], file: Path) -> Model:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         if first["type"] == "extra_forbidden":
-            cause, fix = "is not a setting", f"remove it or correct its name (known here: {_known(model, first['loc'])})"
+            cause, fix = (
+                "is not a setting",
+                f"remove it or correct its name (known: {_known(model, first['loc'])})",
+            )
         else:
             cause, fix = f"does not fit: {first['msg'].removeprefix('Value error, ')}", "correct it"
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""

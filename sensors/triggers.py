@@ -1,10 +1,91 @@
-"""tmp"""
+"""Triggers: the daily schedule, the look-out for new data, and the automation that scans refreshed sources."""
+
+import hashlib
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration_project.jobs import DAILY_GROUPS, REFRESH
+from orchestration_project.partitions import month_key, months_between
 from orchestration_project.resources import Workspace
+from orchestration_project.settings import SettingsError, cutoff, last_full_day
+from orchestration_project.sources.errors import SourceError
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+LOOK_SECONDS = 300
 
 
-def schedules(workspace: Workspace) -> list:
-    return []
+def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
+    """The daily schedule."""
+    when = workspace.settings.schedule
+
+    @dg.schedule(
+        name="daily_scan",
+        cron_schedule=f"0 {when.hour} * * *",
+        execution_timezone=when.timezone,
+        job_name=REFRESH,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every day: reads the sources anew; the scan of yesterday follows by itself.",
+    )
+    def daily_scan(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        now = context.scheduled_execution_time
+        day = last_full_day(now)
+        closes = cutoff(day, workspace.settings.grace_hours)
+        if now < closes:
+            return dg.SkipReason(
+                f"Scan day {day} closes at {closes:%Y-%m-%d %H:%M} UTC, after this tick; set `schedule.hour` later or "
+                "`grace_hours` lower in settings.yaml."
+            )
+        first, last = month_key(day), month_key(now)
+        return dg.RunRequest(run_key=f"scan-{day}", tags={RANGE_START: first, RANGE_END: last})
+
+    return [daily_scan]
 
 
-def sensors(workspace: Workspace) -> list:
-    return []
+def sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
+    """The look-out for new data, and the automation."""
+
+    @dg.sensor(
+        name="new_data",
+        job_name=REFRESH,
+        minimum_interval_seconds=LOOK_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Asks for a refresh, and so for a scan, when a source's newest data moved on.",
+    )
+    def new_data(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        try:
+            found = _fingerprint(workspace)
+        except (SettingsError, SourceError) as error:
+            yield dg.SkipReason(str(error))
+            return
+        if context.cursor is None:
+            context.update_cursor(found)
+            yield dg.SkipReason("First look: what is there now is taken as known.")
+        elif found == context.cursor:
+            yield dg.SkipReason("No source has moved on since the last look.")
+        else:
+            context.update_cursor(found)
+            keys = [month_key(month) for month in months_between(workspace.yesterday, workspace.now().date())]
+            yield dg.RunRequest(run_key=f"data-{found}", tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
+
+    automation = dg.AutomationConditionSensorDefinition(
+        name="scan_automation",
+        target=dg.AssetSelection.groups(*DAILY_GROUPS),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Scans the latest day when what it depends on was refreshed.",
+    )
+    return [new_data, automation]
+
+
+def _fingerprint(workspace: Workspace) -> str:
+    from orchestration_project.sources.config import load_sources
+    from orchestration_project.sources.open import open_table
+
+    sources = load_sources(workspace.home)
+    with workspace.lake() as lake:
+        parts = [
+            f"{name}={open_table(name, sources, workspace.home, lake.engine, workspace.yesterday).fingerprint()}"
+            for name in sources.connected
+        ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

@@ -1,3 +1,191 @@
-"""tmp"""
-from collections import defaultdict
-LAKE_TABLES = defaultdict(tuple)
+"""Lake tables: every column that assets write, with its type and meaning. Tested against what is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestration_project.contracts.tables import SOURCE_TABLES
+
+
+@dataclass(frozen=True)
+class LakeColumn:
+    """One column of a lake table."""
+
+    name: str
+    type: str
+    description: str
+
+
+def _columns(text: str) -> tuple[LakeColumn, ...]:
+    lines = (line.strip().split(maxsplit=2) for line in text.strip().splitlines())
+    return tuple(LakeColumn(name, kind.replace("~", " "), description) for name, kind, description in lines)
+
+
+def _canonical(name: str) -> tuple[LakeColumn, ...]:
+    own = tuple(LakeColumn(column.name, column.type, column.description) for column in SOURCE_TABLES[name].columns)
+    return (*own, LakeColumn("known_on", "date", "First scan day that may use the row"))
+
+
+LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
+    "customers": _canonical("customers"),
+    "support_tickets": _canonical("support_tickets"),
+    "invoices": _canonical("invoices"),
+    "engagements": _canonical("engagements"),
+    "usage_daily": _columns(
+        """
+        customer_id string The customer
+        day date Day of the use, UTC
+        event string Kind of use
+        known_on date First scan day that may use the row
+        quantity float64 Sum of quantities, in steps of 2^-20
+        events int64 Number of events
+        users int64 Users not seen earlier that day; null where the source has none
+        first_of_day boolean True for the one row by which the customer's day was first known as active
+        month string Partition
+        """
+    ),
+    "quarantine": _columns(
+        """
+        reason string What is wrong with the row
+        original string The row as it was read
+        rows int64 Source rows it stands for
+        source string Partition: the source table, for usage with its month
+        """
+    ),
+    "customer_profiles": _columns(
+        """
+        customer_id string The customer
+        name string Company or person
+        segment string Segment
+        industry string Line of business
+        employee_count int64 Number of employees
+        plan string Plan or product bought
+        mrr float64 Monthly recurring revenue
+        signed_up_at timestamp When the relation began
+        renews_at timestamp Next renewal, where it lies ahead
+        owner string Account manager
+        contact_name string Person to write to
+        contact_email string Address to write to
+        opted_out boolean True where the contact wants no outreach
+        leaves_on date Day of leaving that was announced by the scan day
+        tickets_30d int64 Tickets opened in the last 30 days
+        tickets_open int64 Tickets open at the end of the scan day
+        tickets_urgent_open int64 Of these, priority high or urgent
+        tickets_prior_monthly float64 Tickets per 30 days before the last 30; null under 30 days of baseline
+        satisfaction_90d float64 Mean rating of tickets resolved in the last 90 days
+        tickets_missing string Why ticket facts are missing
+        invoices_known int64 Invoices of the last year
+        overdue_count int64 Invoices overdue
+        failed_payments_90d int64 Failed payments of the last 90 days
+        overdue_amount float64 Amount overdue
+        overdue_days int64 Days since the oldest unpaid invoice was due; 0 where none is overdue
+        typical_invoice float64 Mean invoice of the last year
+        payments_missing string Why payment facts are missing
+        engagement_30d int64 Contacts of the last 30 days
+        engagement_prior_60d int64 Contacts of the 60 days before
+        engagement_kinds_30d int64 Kinds of contact in the last 30 days
+        engagement_kinds_prior_60d int64 Kinds of contact in the 60 days before
+        engagement_days_since int64 Days since the last contact
+        engagement_typical_gap_days float64 Typical days between contacts
+        engagement_observed_days int64 Days for which contacts could be seen, at most 365
+        engagement_decline_pct float64 Decline of contacts in percent of what was to be expected
+        engagement_decline_z float64 z of that change
+        notice_given boolean Whether a contact announced a cancellation
+        engagement_missing string Why engagement facts are missing
+        last_used_on date Last day of use in the year before
+        usage_missing string Why usage is missing
+        missing map<string,~string> Required fields that are missing, with the reason
+        complete boolean Whether every required field is there
+        scan_day date Partition
+        """
+    ),
+    "usage_trends": _columns(
+        """
+        customer_id string The customer
+        usage_30d float64 Quantity of the last 30 days
+        usage_prior_60d float64 Quantity of the 60 days before
+        rate_30d float64 Quantity per day, last 30 days
+        rate_prior_60d float64 Quantity per day, 60 days before
+        active_days_30d int64 Active days of the last 30
+        active_days_prior_60d int64 Active days of the 60 before
+        active_days_365d int64 Active days of the last 365
+        user_days_30d int64 Users per day, summed over the last 30 days
+        user_days_prior_60d int64 Users per day, summed over the 60 days before
+        kinds_30d int64 Tracked kinds of use in the last 30 days
+        kinds_prior_60d int64 Tracked kinds of use in the 60 days before
+        kind_rates_30d map<string,~float64> Quantity per day of each tracked kind, last 30 days
+        kind_rates_prior_60d map<string,~float64> Quantity per day of each tracked kind, 60 days before
+        last_used_on date Last day of use in the year before
+        days_since_use int64 Days since then
+        typical_gap_days float64 Typical days between active days, drawn to the population's where there are few
+        observed_days int64 Days for which use could be seen, at most 365
+        calendar_ratio float64 Change that weekdays and season lead to expect, from the whole population
+        decline_pct float64 Decline against the 60 days before and the calendar, in percent
+        overlap_decline_pct float64 Decline of 30 against 90 days including them: understates it, kept for comparison
+        decline_z float64 z of the change in rate
+        significant boolean Whether the decline is above the threshold and significant
+        trend string up, flat, down, stopped, insufficient_history or unknown
+        usage_missing string Why usage figures are missing
+        scan_day date Partition
+        """
+    ),
+    "risk_factors": _columns(
+        """
+        customer_id string The customer
+        decline_pct float64 Signal: decline of use, percent
+        decline_z float64 Signal: its z
+        days_since_use int64 Signal: days since the last use
+        typical_gap_days float64 Signal: typical days between active days
+        active_days_365d int64 Signal: active days of the last 365
+        tickets_30d int64 Signal: tickets of the last 30 days
+        tickets_prior_monthly float64 Signal: monthly tickets before
+        tickets_urgent_open int64 Signal: open tickets of priority high or urgent
+        satisfaction_90d float64 Signal: mean rating of 90 days
+        overdue_days int64 Signal: days overdue
+        overdue_amount float64 Signal: amount overdue
+        typical_invoice float64 Signal: mean invoice
+        failed_payments_90d int64 Signal: failed payments of 90 days
+        engagement_decline_pct float64 Signal: decline of contacts, percent
+        engagement_days_since int64 Signal: days since the last contact
+        engagement_typical_gap_days float64 Signal: typical days between contacts
+        engagement_kinds_30d int64 Signal: kinds of contact, last 30 days
+        engagement_kinds_prior_60d int64 Signal: kinds of contact, 60 days before
+        days_to_renewal int64 Signal: days to the next renewal
+        tenure_days int64 Signal: days since sign-up
+        observed_days int64 Signal: days for which use could be seen
+        notice_given boolean Signal: a cancellation was announced
+        usage_missing string Why usage is missing
+        tickets_missing string Why tickets are missing
+        payments_missing string Why payments are missing
+        engagement_missing string Why engagement is missing
+        usage_decline float64 Severity of use in [0, 1]
+        support_tickets float64 Severity of tickets in [0, 1]
+        payment_issues float64 Severity of payments in [0, 1]
+        engagement_drop float64 Severity of engagement in [0, 1]
+        context float64 Severity of the renewal's closeness in [0, 1]
+        usage_decline_reason string Why that severity is unknown
+        support_tickets_reason string Why that severity is unknown
+        payment_issues_reason string Why that severity is unknown
+        engagement_drop_reason string Why that severity is unknown
+        context_reason string Why that severity is unknown
+        exception string usage_stopped or cancellation_notice, where the score has a floor
+        rules_version string Version of all rules that decided
+        scan_day date Partition
+        """
+    ),
+    "risk_scores": _columns(
+        """
+        customer_id string The customer
+        score float64 Risk from 1 to 10; null with a reason
+        no_score_reason string Why there is no score
+        probability float64 Probability of churn; null under the prior weights
+        band string low, medium or high
+        confidence float64 How much the score rests on, 0 to 1
+        next_action string monitor, outreach, alert, human_review or data_quality_review
+        factors array<string> Families and exceptions that raised the score
+        contributions map<string,~float64> What each family added; sums to score - 1
+        weights_version string Version of the weights
+        scored_at timestamp When it was computed
+        scan_day date Partition
+        """
+    ),
+}

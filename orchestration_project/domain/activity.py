@@ -37,16 +37,15 @@ def numbered(rows: ir.Table) -> ir.Table:
     return rows.mutate(day=number(rows.day), known=number(rows.known_on)).drop("known_on")
 
 
-def coverage(rows: ir.Table, days: DayRange) -> ir.Table:
+def coverage(rows: ir.Table, days: DayRange, reach: int = RHYTHM_DAYS) -> ir.Table:
     """Per scan day (`day`): `first_seen` and `last_seen`, the earliest and latest day of any row known by then.
 
-    `rows` has `day` and `known` numbers. Both are null where nothing was known.
+    `rows` has `day` and `known` numbers; those of the last `reach` days count. Both are null where nothing was known.
     """
-    everyone = rows.mutate(everyone=ibis.literal(0))
-    counted = Counted(everyone, _.known, _.known, {}, {"last_seen": _.day, "minus_first": -_.day})
-    grid = day_table(days).mutate(everyone=ibis.literal(0))
-    seen = window_sums(grid.select("everyone", "day"), [counted], days, key="everyone")
-    return seen.select("day", "last_seen", first_seen=-seen.minus_first)
+    happened = rows.group_by(happened=rows.day).agg(known=rows.known.min())
+    scans = day_table(days)
+    seen = scans.left_join(happened, [happened.happened > scans.day - reach, happened.known <= scans.day])
+    return seen.group_by("day").agg(last_seen=seen.happened.max().cast("int64"), first_seen=seen.happened.min().cast("int64"))
 
 
 def day_table(days: DayRange) -> ir.Table:
@@ -89,7 +88,7 @@ def kind_rates(table: ir.Table, period: str, length: int, kinds: Kinds, days: Da
         used = tracked_on(table, kind_days, days) & (quantity > 0)
         rates.append(used.ifelse(quantity / length, ibis.null("float64")))
     if not names:
-        return ibis.map(ibis.array([], type="array<string>"), ibis.array([], type="array<float64>"))
+        return ibis.literal({}, type="map<string, float64>")
     pairs = [ibis.struct({"kind": ibis.literal(name), "rate": rate}) for name, rate in zip(names, rates, strict=True)]
     used_pairs = ibis.array(pairs).filter(lambda pair: pair.rate.notnull())
     return ibis.map(used_pairs.map(lambda pair: pair.kind), used_pairs.map(lambda pair: pair.rate))
@@ -159,7 +158,7 @@ def _population(table: ir.Table, rules: SeverityRules) -> ir.Table:
     """What all customers of a scan day say together: their gap between active days, and how the calendar moved them."""
     full = table.full_history
     totals = table.group_by("day").agg(
-        gap=table.span.sum() / table.rhythm_active.sum(where=table.last_used.notnull()).nullif(0),
+        gap=table.span.sum(where=table.last_used.notnull()) / table.rhythm_active.sum().nullif(0),
         recent=table.recent_quantity.sum(where=full),
         prior=table.prior_quantity.sum(where=full),
         customers=full.sum(),

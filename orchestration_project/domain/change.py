@@ -38,13 +38,12 @@ def split(scores: Mapping[str, float | None]) -> Change | None:
 
     Where no family is present both times, nothing can be compared: the whole of it is missing data.
     """
-    then, now = scores["then"], scores["now"]
-    middle, old_rules = scores["now_old_rules"], scores["common_then"]
-    if then is None or now is None or middle is None:
+    then, now, old_rules = scores["then"], scores["now"], scores["now_old_rules"]
+    if then is None or now is None or old_rules is None:
         return None
-    common = scores["common_now"]
-    data = 0.0 if old_rules is None or common is None else common - old_rules
-    return Change(then, now, data=data, missing=middle - then - data, configuration=now - middle)
+    before, after = scores["common_then"], scores["common_now"]
+    data = 0.0 if before is None or after is None else after - before
+    return Change(then, now, data=data, missing=old_rules - then - data, configuration=now - old_rules)
 
 
 def path(
@@ -52,20 +51,24 @@ def path(
     now: ir.Table,
     old: RiskRules,
     new: RiskRules,
-    connected: Sequence[str],
+    connected_then: Sequence[str],
+    connected_now: Sequence[str],
 ) -> dict[str, ir.Table]:
-    """Scores of every step, as one-row tables; `then` and `now` are one row each of signals."""
+    """Scores of every step, as one-row tables; `then` and `now` are one row each of signals.
+
+    Between the ends of the path no minimum of present weight applies.
+    """
     columns = ("customer_id", "scan_day", *SIGNALS, *MISSING)
     before = with_severities(then.select(*columns), old.severities)
     after = with_severities(now.select(*columns), old.severities)
     after_new = with_severities(now.select(*columns), new.severities)
     lenient = old.scoring.model_copy(update={"min_present_weight": 0.0})
     return {
-        "then": score(before, old.scoring, connected),
-        "common_then": score(_restricted(before, after), lenient, connected),
-        "common_now": score(_restricted(after, before), lenient, connected),
-        "now_old_rules": score(after, lenient, connected),
-        "now": score(after_new, new.scoring, connected),
+        "then": score(before, old.scoring, connected_then),
+        "common_then": score(_restricted(before, after), lenient, connected_then),
+        "common_now": score(_restricted(after, before), lenient, connected_then),
+        "now_old_rules": score(after, lenient, connected_then),
+        "now": score(after_new, new.scoring, connected_now),
     }
 
 

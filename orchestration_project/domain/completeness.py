@@ -49,9 +49,11 @@ def with_completeness(profiles: ir.Table, counted: Sequence[str], rules: Complet
     }
     profiles = profiles.mutate(**own)
     reasons = [_reason(profiles, name) for name in counted]
-    entries = ibis.array(
-        [ibis.struct({"field": ibis.literal(name), "reason": reason}) for name, reason in zip(counted, reasons, strict=True)]
-    ) if counted else ibis.array([], type="array<struct<field: string, reason: string>>")
+    pairs = [
+        ibis.struct({"field": ibis.literal(name), "reason": reason})
+        for name, reason in zip(counted, reasons, strict=True)
+    ]
+    entries = ibis.array(pairs) if pairs else ibis.literal([], type="array<struct<field: string, reason: string>>")
     absent = entries.filter(lambda entry: entry.reason.notnull() & (entry.reason != TOO_NEW))
     return profiles.mutate(
         missing=ibis.map(absent.map(lambda entry: entry.field), absent.map(lambda entry: entry.reason)),

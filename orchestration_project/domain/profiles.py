@@ -9,7 +9,7 @@ from ibis import _
 from orchestration_project.domain import activity
 from orchestration_project.domain.days import DayRange, number, number_of_time, to_date
 from orchestration_project.domain.payments import payment_facts
-from orchestration_project.domain.population import population
+from orchestration_project.domain.population import FAR, population
 from orchestration_project.domain.rules import RHYTHM_DAYS, ChurnRules, SeverityRules
 from orchestration_project.domain.tickets import ticket_facts
 from orchestration_project.domain.windows import Counted, window_sums
@@ -87,7 +87,9 @@ def _tickets(keys: ir.Table, tickets: ir.Table | None, days: DayRange, rules: Se
         nothing |= _nothing("float64", "tickets_prior_monthly", "satisfaction_90d")
         return _unconnected(keys, "tickets", nothing)
     seen = _coverage(tickets, "opened_at", days)
-    facts = ticket_facts(keys, tickets, days, rules).inner_join(seen, "day")
+    people = keys.inner_join(seen, "day")
+    people = people.mutate(observed_from=ibis.greatest(people.sign_up_day, people.first_seen))
+    facts = ticket_facts(people, tickets, days, rules).inner_join(seen, "day")
     reason = missing_reason(facts.day, facts, rules.stale_after_days["support_tickets"])
     return _only_known(facts, "tickets_missing", reason).drop("first_seen", "last_seen")
 
@@ -169,7 +171,8 @@ def _only_known(facts: ir.Table, name: str, reason: ir.StringColumn) -> ir.Table
 
 
 def _coverage(rows: ir.Table, happened: str, days: DayRange) -> ir.Table:
-    return activity.coverage(rows.select(day=number_of_time(rows[happened]), known=number(rows.known_on)), days)
+    dated = rows.select(day=number_of_time(rows[happened]), known=number(rows.known_on))
+    return activity.coverage(dated, days, reach=FAR)
 
 
 def _nothing(kind: str, *names: str) -> dict[str, ir.Value]:

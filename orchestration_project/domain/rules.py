@@ -48,7 +48,7 @@ class ChurnRules(Rules):
 class SeverityRules(Rules):
     """From signals to severities in [0, 1]."""
 
-    decline_threshold_pct: float = Field(20, ge=0, lt=100, description="Decline in percent above which severity rises.")
+    decline_threshold_pct: float = Field(20, ge=0, lt=100, description="Decline, in percent, above which severity rises.")
     decline_span_pct: Positive = Field(60, description="Percent above the threshold at which severity is 1.")
     significance_z: Positive = Field(1.645, description="z below minus which a decline is called significant.")
     min_prior_active_days: int = Field(3, ge=1, description="Active days the 60 prior days need before a decline is told.")

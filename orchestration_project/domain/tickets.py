@@ -7,13 +7,13 @@ from ibis import _
 from orchestration_project.domain.days import DayRange, number, number_of_time
 from orchestration_project.domain.population import FAR
 from orchestration_project.domain.rules import RECENT_DAYS, SeverityRules
-from orchestration_project.domain.windows import Counted, window_sums
+from orchestration_project.domain.windows import Counted, exact, window_sums
 
 SATISFACTION_DAYS = 90
 
 
 def ticket_facts(people: ir.Table, tickets: ir.Table, days: DayRange, rules: SeverityRules) -> ir.Table:
-    """Ticket facts per row of `people` (`customer_id, day, sign_up_day`).
+    """Ticket facts per row of `people` (`customer_id, day, observed_from`: since when tickets could be seen).
 
     `tickets_30d`; `tickets_prior_monthly`: tickets per 30 days over the `ticket_baseline_days` before the last 30
     (null under 30 days of baseline); `tickets_open`, `tickets_urgent_open`; `satisfaction_90d`.
@@ -44,13 +44,13 @@ def ticket_facts(people: ir.Table, tickets: ir.Table, days: DayRange, rules: Sev
                 rows.filter(_.satisfaction.notnull(), _.resolved < FAR),
                 ibis.greatest(_.known, _.resolved),
                 _.resolved + SATISFACTION_DAYS - 1,
-                {"rated": 1, "rating": _.satisfaction},
+                {"rated": 1, "rating": exact(_.satisfaction)},
             ),
         ],
         days,
     )
-    facts = people.select("customer_id", "day", "sign_up_day").inner_join(sums, ["customer_id", "day"])
-    observed = (facts.day - facts.sign_up_day + 1 - RECENT_DAYS).clip(0, rules.ticket_baseline_days)
+    facts = people.select("customer_id", "day", "observed_from").inner_join(sums, ["customer_id", "day"])
+    observed = (facts.day - facts.observed_from + 1 - RECENT_DAYS).clip(0, rules.ticket_baseline_days)
     return facts.select(
         "customer_id",
         "day",

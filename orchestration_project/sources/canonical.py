@@ -1,18 +1,20 @@
 """Canonical: a source's rows, renamed and typed as the canonical table, each with what is wrong with it, if anything.
 
-Portable expressions only: for a database they run there.
+Portable expressions: for a database they run there. Text is read as time, number or truth in the engine only, because
+few databases can try a cast without failing on the first bad row.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from orchestration_project.contracts.tables import Column, Table
-from orchestration_project.sources.config import TableSource
+from orchestration_project.sources.config import Scalar, TableSource
 from orchestration_project.sources.connector import listed
 from orchestration_project.sources.errors import MissingColumn, SourceError, UnusableColumn
 
@@ -20,10 +22,12 @@ EARLIEST = date(1990, 1, 1)
 """No fact is older: earlier dates are defaults of some system."""
 LATEST_YEARS = 30
 """How far ahead a due or renewal date may lie."""
-NULLS = ("", "null", "none", "nan", "na", "n/a", "\\n")
-"""Texts that mean no value, whatever their case."""
-TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True}
-FALSEHOODS = {"false": False, "f": False, "no": False, "n": False, "0": False}
+NULLS = r"^(|null|none|nan|na|n/a|\\n)$"
+"""Texts that mean no value, whatever their case; a pattern, because DuckDB makes a join of a long list."""
+TRUE = ("true", "t", "yes", "y", "1")
+FALSE = ("false", "f", "no", "n", "0")
+LARGEST_WHOLE = 2.0**53
+"""Below it a floating number holds every whole number exactly."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +39,30 @@ class Checked:
     """Canonical columns that the source supplies."""
 
 
-def canonical(raw: ir.Table, table: Table, source: TableSource, today: date) -> Checked:
-    """The rows that `where` selects, as `table`, each with its `problem`.
+def canonical(rows: ir.Table, table: Table, source: TableSource, today: date, in_engine: bool = True) -> Checked:
+    """Selected rows as `table`, each with its `problem`; with `in_engine` false they are still in a database.
 
     Raises `MissingColumn` and `UnusableColumn` where the source can't be brought to the contract at all.
     """
-    rows = _selected(raw, table, source)
-    found = {column.name: _found(rows, table, column, source) for column in table.columns}
-    texts = {name: _text(rows[real]) for name, real in found.items() if real and rows[real].type().is_string()}
+    found = {column.name: found_column(rows.columns, table, column, source) for column in table.columns}
+    original = _original(rows)
+    texts = {name: _text(rows[name]) for name in {*found.values()} - {None} if rows[name].type().is_string()}
+    rows = rows.mutate(**texts, _original=original)
     values: dict[str, ir.Value] = {}
+    given: dict[str, ir.BooleanValue] = {}
     for column in table.columns:
         real = found[column.name]
         if column.name in source.constants:
-            values[column.name] = ibis.literal(source.constants[column.name]).cast(column.type)
+            values[column.name] = _constant(source.constants[column.name], column, source)
         elif real is None:
             values[column.name] = ibis.null(column.type)
+        elif column.type == "string":
+            values[column.name] = _named(rows[real], column)
         else:
-            values[column.name] = _typed(rows[real], texts.get(column.name), table, column, source)
-    raws = {f"raw_{name}": text for name, text in texts.items() if table.column(name).type != "string"}
-    typed = rows.select(**values, **raws, original=_original(rows))
-    checked = typed.mutate(problem=_problem(typed, table, list(raws), today)).drop(*raws)
+            values[column.name] = _typed(rows[real], table, column, source, in_engine)
+            given[f"given_{column.name}"] = _is_given(rows[real])
+    typed = rows.select(**values, **given, original=rows._original)
+    checked = typed.mutate(problem=_problem(typed, table, list(given), today)).drop(*given)
     return Checked(checked, tuple(name for name in table.names if found[name] or name in source.constants))
 
 
@@ -64,33 +72,42 @@ def is_plausible(time: ir.TimestampValue, today: date, happened: bool) -> ir.Boo
     return (time >= ibis.timestamp(f"{EARLIEST} 00:00:00")) & (time < ibis.timestamp(f"{latest} 00:00:00"))
 
 
-def _selected(raw: ir.Table, table: Table, source: TableSource) -> ir.Table:
+def selected(raw: ir.Table, table: Table, source: TableSource) -> ir.Table:
+    """The rows that `where` selects; in a database the selection runs there."""
     for column, wanted in source.where.items():
         if column not in raw.columns:
             raise SourceError(
                 f"{table.name} has no column {column!r} to select by (it has {', '.join(sorted(raw.columns))}); "
                 f"correct `tables.{table.name}.where` in sources.yaml."
             )
-        raw = raw.filter(raw[column].cast("string").isin([_written(value) for value in listed(wanted)]))
+        raw = raw.filter(ibis.or_(*(_equals(raw[column], value) for value in listed(wanted))))
     return raw
 
 
-def _written(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _equals(column: ir.Value, wanted: Scalar) -> ir.BooleanValue:
+    kind = column.type()
+    if wanted is None:
+        return _text(column).isnull() if kind.is_string() else column.isnull()
+    if isinstance(wanted, bool):
+        truth = column.cast("string").lower() if not kind.is_numeric() else column
+        return truth == ((str(wanted).lower()) if not kind.is_numeric() else int(wanted))
+    if isinstance(wanted, int | float) and kind.is_numeric():
+        return column == wanted
+    return column.cast("string") == str(wanted)
 
 
-def _found(rows: ir.Table, table: Table, column: Column, source: TableSource) -> str | None:
+def found_column(columns: Sequence[str], table: Table, column: Column, source: TableSource) -> str | None:
     """Name of the source's column: as mapped, else of the same name, else of the same name in other case."""
     if column.name in source.constants:
         return None
     wanted = source.columns.get(column.name, column.name)
-    if wanted in rows.columns:
+    if wanted in columns:
         return wanted
-    folded = {name.strip().lower(): name for name in rows.columns}
+    folded = {name.strip().lower(): name for name in columns}
     if wanted.lower() in folded:
         return folded[wanted.lower()]
     if column.required or column.name in source.columns:
-        raise MissingColumn(table.name, wanted, rows.columns)
+        raise MissingColumn(table.name, column.name, wanted, columns)
     return None
 
 
@@ -102,62 +119,88 @@ def _original(rows: ir.Table) -> ir.StringValue:
 
 def _text(value: ir.StringValue) -> ir.StringValue:
     trimmed = value.strip()
-    return trimmed.lower().isin(NULLS).ifelse(ibis.null("string"), trimmed)
+    return trimmed.lower().re_search(NULLS).ifelse(ibis.null("string"), trimmed)
 
 
-def _typed(value: ir.Value, text: ir.StringValue | None, table: Table, column: Column, source: TableSource) -> ir.Value:
+def _is_given(value: ir.Value) -> ir.BooleanValue:
+    return value.notnull() & ~value.isnan() if value.type().is_floating() else value.notnull()
+
+
+def _named(value: ir.Value, column: Column) -> ir.StringValue:
+    """A name as text; whole floating numbers without a fraction, as tools write integers where some are absent."""
+    if value.type().is_string():
+        return value.lower() if column.choices else value
+    if not value.type().is_floating():
+        return value.cast("string")
+    whole = (value == value.round()) & (value.abs() < LARGEST_WHOLE)
+    text = whole.ifelse(whole.ifelse(value, 0.0).cast("int64").cast("string"), value.cast("string"))
+    return value.isnan().ifelse(ibis.null("string"), text)
+
+
+def _constant(value: Scalar, column: Column, source: TableSource) -> ir.Value:
+    if value is None or column.type != "timestamp":
+        return ibis.literal(value).cast(column.type)
+    time = datetime.fromisoformat(str(value))
+    aware = time if time.tzinfo else time.replace(tzinfo=ZoneInfo(source.timezone))
+    return ibis.timestamp(aware.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" "))
+
+
+def _typed(value: ir.Value, table: Table, column: Column, source: TableSource, in_engine: bool) -> ir.Value:
     kind = value.type()
-    if column.type == "string":
-        return text if text is not None else value.cast("string")
-    if text is not None:
-        return _read_text(text, column, source)
-    if column.type == "timestamp":
-        return _as_utc(value, kind, table, column, source)
-    if column.type == "boolean" and (kind.is_boolean() or kind.is_integer()):
-        return value.cast("boolean")
+    if kind.is_string() and in_engine:
+        return _read_text(value, column, source)
+    if column.type == "timestamp" and (kind.is_timestamp() or kind.is_date()):
+        return _as_utc(value, source.timezone)
+    if column.type == "boolean" and kind.is_boolean():
+        return value
+    if column.type == "boolean" and kind.is_integer():
+        return ibis.cases((value == 1, True), (value == 0, False), else_=ibis.null("boolean"))
     if column.type in ("float64", "int64") and kind.is_numeric():
-        return _finite(value.cast("float64")).cast(column.type) if kind.is_floating() else value.cast(column.type)
+        return _number(value.cast("float64"), column)
     raise UnusableColumn(table.name, column.name, str(kind), column.type)
 
 
-def _finite(value: ir.FloatingValue) -> ir.FloatingValue:
-    return (value.isnan() | value.isinf()).ifelse(ibis.null("float64"), value)
+def _number(value: ir.FloatingValue, column: Column) -> ir.NumericValue:
+    finite = (value.isnan() | value.isinf()).ifelse(ibis.null("float64"), value)
+    if column.type == "float64":
+        return finite
+    whole = (finite == finite.round()) & (finite.abs() < LARGEST_WHOLE)
+    return whole.ifelse(finite, ibis.null("float64")).cast("int64")
 
 
-def _as_utc(value: ir.Value, kind: dt.DataType, table: Table, column: Column, source: TableSource) -> ir.TimestampValue:
+def _as_utc(value: ir.Value, zone: str) -> ir.TimestampValue:
+    kind = value.type()
     if kind.is_timestamp() and kind.timezone:
         return value.cast(dt.Timestamp(timezone="UTC")).cast("timestamp")
-    if (kind.is_timestamp() or kind.is_date()) and source.timezone == "UTC":
-        return value.cast("timestamp")
-    if kind.is_timestamp() or kind.is_date():
-        return _read_text(value.cast("timestamp").cast("string"), column, source)
-    raise UnusableColumn(table.name, column.name, str(kind), "timestamp")
+    naive = value.cast("timestamp")
+    if zone == "UTC":
+        return naive
+    # Infinite times and those of five-digit years, which no zone applies to, stay what they are: not plausible.
+    usual = (naive >= ibis.timestamp("1900-01-01 00:00:00")) & (naive < ibis.timestamp("2200-01-01 00:00:00"))
+    local = usual.ifelse(naive, ibis.null("timestamp")).cast("string") + ibis.literal(f" {zone}")
+    return usual.ifelse(local.cast(dt.Timestamp(timezone="UTC")).cast("timestamp"), naive)
 
 
 def _read_text(text: ir.StringValue, column: Column, source: TableSource) -> ir.Value:
     if column.type == "boolean":
         lower = text.lower()
-        return ibis.cases(
-            (lower.isin(list(TRUTHS)), True), (lower.isin(list(FALSEHOODS)), False), else_=ibis.null("boolean")
-        )
+        return ibis.cases((lower.isin(TRUE), True), (lower.isin(FALSE), False), else_=ibis.null("boolean"))
     if column.type != "timestamp":
-        number = _finite(text.try_cast("float64"))
-        whole = number.round() == number
-        return number if column.type == "float64" else whole.ifelse(number, ibis.null("float64")).try_cast("int64")
-    zoned = text.re_search(r"([Zz]|[+-]\d{2}(:?\d{2})?|\b[A-Z]{3,4}| [A-Za-z]+/\w+)$") & text.contains(":")
-    with_zone = zoned.ifelse(text, text + ibis.literal(f" {source.timezone}"))
+        return _number(text.try_cast("float64"), column)
     dated = text.re_search(r"^\d{4}-\d{1,2}-\d{1,2}([ T]\d|$)")
-    full = text.contains(":").ifelse(with_zone, text + ibis.literal(f" 00:00:00 {source.timezone}"))
+    timed = text.contains(":").ifelse(text, text + ibis.literal(" 00:00:00"))
+    zoned = text.contains(":") & text.re_search(r"([Zz]|[+-]\d{2}(:?\d{2})?|[A-Za-z]{3,}(/\w+)*)$")
+    full = zoned.ifelse(timed, timed + ibis.literal(f" {source.timezone}"))
     read = full.try_cast(dt.Timestamp(timezone="UTC")).cast("timestamp")
     return dated.ifelse(read, ibis.null("timestamp"))
 
 
-def _problem(rows: ir.Table, table: Table, raws: Sequence[str], today: date) -> ir.StringValue:
+def _problem(rows: ir.Table, table: Table, given: Sequence[str], today: date) -> ir.StringValue:
     """The first problem of a row, by column, worst kind first."""
     cases: list[tuple[ir.BooleanValue, str]] = []
-    for raw in raws:
-        name = raw.removeprefix("raw_")
-        cases.append((rows[raw].notnull() & rows[name].isnull(), f"{name} is no {_wording(table.column(name))}"))
+    for flag in given:
+        name = flag.removeprefix("given_")
+        cases.append((rows[flag] & rows[name].isnull(), f"{name} is no {_wording(table.column(name))}"))
     cases += [(rows[name].isnull(), f"{name} is missing") for name in table.required]
     for column in table.columns:
         value = rows[column.name]

@@ -2,21 +2,21 @@
 
 import os
 import re
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from orchestration_project.contracts.tables import SOURCE_TABLES
+from orchestration_project.contracts.tables import SOURCE_TABLES, ColumnType
 from orchestration_project.domain.rules import ChurnRules
 from orchestration_project.settings import Home, SettingsError, parsed, read_yaml
 from orchestration_project.sources.simulation.company import Company
 
-Scalar = str | int | float | bool | None
+Scalar = str | int | float | bool | datetime | date | None
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_PASSWORD = re.compile(r"://[^/@:]*:[^/@$]+@")
+_PASSWORD = re.compile(r"://[^/@:]*:(?P<user>.+)@|[?&](password|passwd|pwd)=(?P<query>[^&]+)", re.IGNORECASE)
 
 
 class TableSource(BaseModel):
@@ -92,6 +92,9 @@ class Sources(BaseModel):
             unknown = [column for column in (*source.columns, *source.constants) if column not in table.names]
             if unknown:
                 raise ValueError(f"{name} has no column {unknown[0]!r}; it has {', '.join(table.names)}")
+            for column, value in source.constants.items():
+                if not _fits(value, table.column(column).type):
+                    raise ValueError(f"{name}.constants.{column} is {value!r}, which is no {table.column(column).type}")
             if isinstance(source, SimulatedSource) and self.simulation is None:
                 raise ValueError("connector `simulated` needs a `simulation:` section; add `simulation: {start: DATE}`")
         if "customers" not in self.tables:
@@ -116,9 +119,24 @@ def load_sources(home: Home) -> Sources:
     return parsed(Sources, _expanded(content, file), file)
 
 
+def _fits(value: Scalar, kind: ColumnType) -> bool:
+    if value is None or kind == "string":
+        return True
+    if kind == "timestamp":
+        try:
+            return bool(datetime.fromisoformat(str(value)))
+        except ValueError:
+            return False
+    if kind == "boolean" or isinstance(value, bool):
+        return kind == "boolean" and isinstance(value, bool)
+    return isinstance(value, int) or (kind == "float64" and isinstance(value, float))
+
+
 def _refuse_passwords(content: dict[str, Any], file: Path) -> None:
-    for name, source in (content.get("tables") or {}).items():
-        if isinstance(source, dict) and _PASSWORD.search(str(source.get("url", ""))):
+    tables = content.get("tables")
+    for name, source in tables.items() if isinstance(tables, dict) else ():
+        found = _PASSWORD.search(str(source.get("url", ""))) if isinstance(source, dict) else None
+        if found and _VARIABLE.sub("", found["user"] or found["query"]):
             raise SettingsError(
                 f"{file}: `tables.{name}.url` holds a password; put the URL into an environment variable and write "
                 "${NAME} here."

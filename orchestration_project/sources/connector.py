@@ -15,6 +15,8 @@ class RawRows:
     """The rows, in the source's own columns: in the engine, or still where they live."""
     rejected: Sequence[str] = field(default_factory=tuple)
     """Lines that are no rows at all, each with its place and error."""
+    in_engine: bool = True
+    """False where the rows are still in a database."""
 
 
 class Connector(Protocol):

@@ -10,11 +10,11 @@ class SourceError(Exception):
 class MissingColumn(SourceError):
     """A required column that the source does not have."""
 
-    def __init__(self, table: str, column: str, found: Iterable[str]) -> None:
+    def __init__(self, table: str, column: str, wanted: str, found: Iterable[str]) -> None:
         names = sorted(found)
         listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         super().__init__(
-            f"{table} has no column {column!r} (it has {listed or 'none'}); "
+            f"{table} has no column {wanted!r} (it has {listed or 'none'}); "
             f"name it in sources.yaml under `tables.{table}.columns.{column}`."
         )
 
@@ -37,10 +37,10 @@ class NoFile(SourceError):
 
 
 class EmptyFile(SourceError):
-    """A file without even a header."""
+    """A file of no bytes, which can't say whether there is nothing or something went wrong."""
 
     def __init__(self, table: str, path: str) -> None:
-        super().__init__(f"{table}: {path} is empty, without even a header line; export it again.")
+        super().__init__(f"{table}: {path} is empty, without even a header line; export it again, or remove it.")
 
 
 class Unreachable(SourceError):

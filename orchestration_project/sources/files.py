@@ -4,6 +4,7 @@ import glob
 from functools import cached_property
 from pathlib import Path
 
+import ibis
 import ibis.expr.types as ir
 
 from orchestration_project.engine import Engine
@@ -31,17 +32,21 @@ class Files:
         empty = next((file for file in files if Path(file).stat().st_size == 0), None)
         if empty:
             raise EmptyFile(self._name, empty)
-        if kind == "csv":
-            table, rejected = self._engine.delimited(files, self._source.encoding or _encoding(files))
-            return RawRows(table, [f"line {line}: {error}: {text}" for line, text, error in rejected])
-        if kind == "jsonl":
-            return RawRows(self._engine.json_lines(files))
         if kind == "parquet":
             return RawRows(self._engine.parquet_by_name(files))
-        raise SourceError(
-            f"{self._name}: {files[0]} has an ending that says no format; add `tables.{self._name}.format`: "
-            "csv, jsonl or parquet."
-        )
+        if kind == "csv":
+            read = [self._engine.delimited(file, self._source.encoding or _encoding(file)) for file in files]
+        elif kind == "jsonl":
+            read = [self._engine.json_lines(file) for file in files]
+        else:
+            raise SourceError(
+                f"{self._name}: {files[0]} has an ending that says no format; add `tables.{self._name}.format`: "
+                "csv, jsonl or parquet."
+            )
+        rejected = [
+            f"{Path(file).name}: {line}" for file, (_, lines) in zip(files, read, strict=True) for line in lines
+        ]
+        return RawRows(_together([table for table, _ in read]), rejected)
 
     def collect(self, expression: ir.Table) -> ir.Table:
         """Files are read by the engine itself."""
@@ -80,12 +85,27 @@ class Files:
         return [str(file) for file in opened]
 
 
-def _encoding(files: list[str]) -> str:
-    for file in files:
-        try:
-            with Path(file).open(encoding="utf-8", newline="") as text:
-                while text.read(1 << 20):
-                    pass
-        except UnicodeDecodeError:
-            return "latin-1"
+def _together(tables: list[ir.Table]) -> ir.Table:
+    """All rows of tables of text, matched by column name in any case; absent columns are null."""
+    spelt: dict[str, str] = {}
+    for name in (name for table in tables for name in table.columns):
+        spelt.setdefault(name.lower(), name)
+    parts = []
+    for table in tables:
+        own = {name.lower(): name for name in table.columns}
+        parts.append(
+            table.select(
+                **{name: table[own[low]] if low in own else ibis.null("string") for low, name in spelt.items()}
+            )
+        )
+    return ibis.union(*parts)
+
+
+def _encoding(file: str) -> str:
+    try:
+        with Path(file).open(encoding="utf-8") as text:
+            while text.read(1 << 20):
+                pass
+    except UnicodeDecodeError:
+        return "latin-1"
     return "utf-8"

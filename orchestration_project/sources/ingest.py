@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -13,9 +14,9 @@ from orchestration_project.domain.activity import with_first_of_day
 from orchestration_project.domain.days import known_on
 from orchestration_project.domain.windows import exact
 from orchestration_project.engine import Engine
-from orchestration_project.sources.canonical import Checked, canonical
+from orchestration_project.sources.canonical import Checked, canonical, is_plausible, selected
 from orchestration_project.sources.config import TableSource
-from orchestration_project.sources.connector import Connector, RawRows
+from orchestration_project.sources.connector import Connector
 
 QUARANTINE = "quarantine"
 NO_ROW = "line is no row"
@@ -58,7 +59,7 @@ def ingest(
     """
     table = SOURCE_TABLES[name]
     raw = connector.rows()
-    checked = canonical(connector.collect(raw.table), table, source, today)
+    checked = canonical(connector.collect(selected(raw.table, table, source)), table, source, today)
     rows = checked.table
     if customers is not None:
         rows = _flag(rows, ~rows.customer_id.isin(customers.customer_id), "customer_id is not among the customers")
@@ -70,7 +71,7 @@ def ingest(
     good = settled.filter(settled.problem.isnull()).drop("problem", "original")
     kept = _with_known_on(_with_defaults(good, table), table, grace_hours)
     bad = settled.filter(settled.problem.notnull())
-    return _ingested(engine, kept, _quarantined(bad), raw, engine.value(good.count()), checked.present)
+    return _ingested(engine, kept, _quarantined(bad), raw.rejected, engine.value(good.count()), checked.present)
 
 
 def ingest_usage(
@@ -79,7 +80,7 @@ def ingest_usage(
     engine: Engine,
     today: date,
     grace_hours: float,
-    customers: ir.Table,
+    customers: ir.Table | None,
     first: date,
     after: date,
     undated: bool = True,
@@ -87,18 +88,19 @@ def ingest_usage(
     """Usage from `first` up to before `after`, rolled up per customer, day, kind and day it was known.
 
     The rollup, and the look for bad rows, run where the events live; only their results travel. Rows whose time can't
-    be told or believed belong to no month and are quarantined with any, where `undated`.
+    be told or believed belong to no month and are quarantined with any, where `undated`. `customers`, where given, are
+    the validated customers: usage of others, and before sign-up or after leaving, is quarantined.
     """
     raw = connector.rows()
-    checked = canonical(raw.table, SOURCE_TABLES["usage_events"], source, today)
-    rows = checked.table
-    within = (rows.occurred_at >= _midnight(first)) & (rows.occurred_at < _midnight(after))
-    dated = rows.filter(within)
-    rolled = connector.collect(rollup(dated.filter(_.problem.isnull()), checked, grace_hours))
-    bad = dated.filter(_.problem.notnull())
-    if undated:
-        bad = rows.filter(rows.problem.notnull(), within.fill_null(False) | _undated(rows, today))
-    faulty = connector.collect(bad.select("problem", "original", month=_month(bad, within)))
+    table = SOURCE_TABLES["usage_events"]
+    checked = canonical(selected(raw.table, table, source), table, source, today, raw.in_engine)
+    time = checked.table.occurred_at
+    rows = checked.table.mutate(dated=is_plausible(time, today, happened=True).fill_null(False))
+    within = rows.dated & (rows.occurred_at >= _midnight(first)) & (rows.occurred_at < _midnight(after))
+    rolled = connector.collect(rollup(rows.filter(within, rows.problem.isnull()), checked, grace_hours))
+    bad = rows.filter(rows.problem.notnull(), within | ~rows.dated if undated else within)
+    month = bad.dated.ifelse(bad.occurred_at.strftime("%Y-%m"), UNDATED)
+    faulty = connector.collect(bad.select("problem", "original", month=month))
     flagged = engine.keep(_with_life_problems(with_first_of_day(rolled), customers))
     good = flagged.filter(flagged.problem.isnull()).drop("problem")
     misplaced = flagged.filter(flagged.problem.notnull())
@@ -112,7 +114,7 @@ def ingest_usage(
         ),
     )
     kept = int(engine.value(good.events.sum()) or 0)
-    return _ingested(engine, good, quarantine, raw if undated else RawRows(raw.table), kept, checked.present)
+    return _ingested(engine, good, quarantine, raw.rejected if undated else (), kept, checked.present)
 
 
 def rollup(rows: ir.Table, checked: Checked, grace_hours: float) -> ir.Table:
@@ -139,8 +141,9 @@ def _flag(rows: ir.Table, wrong: ir.BooleanValue, problem: str) -> ir.Table:
     return rows.mutate(problem=ibis.coalesce(rows.problem, bound.ifelse(problem, ibis.null("string"))))
 
 
-def _with_life_problems(rolled: ir.Table, customers: ir.Table) -> ir.Table:
-    """Flags usage of unknown customers, and before sign-up or after leaving."""
+def _with_life_problems(rolled: ir.Table, customers: ir.Table | None) -> ir.Table:
+    if customers is None:
+        return rolled.mutate(problem=ibis.null("string"))
     never = ibis.timestamp("9999-01-01 00:00:00")
     newest = customers.group_by("customer_id").agg(
         signed_up=_.signed_up_at.min().date(),
@@ -179,27 +182,20 @@ def _quarantined(bad: ir.Table) -> ir.Table:
     return bad.select(reason=bad.problem, original=bad.original, rows=ibis.literal(1).cast("int64"), **month)
 
 
-def _month(bad: ir.Table, within: ir.BooleanValue) -> ir.StringValue:
-    return within.fill_null(False).ifelse(bad.occurred_at.strftime("%Y-%m"), UNDATED)
-
-
-def _undated(rows: ir.Table, today: date) -> ir.BooleanValue:
-    return rows.occurred_at.isnull() | rows.problem.startswith("occurred_at is not plausible")
-
-
 def _midnight(day: date) -> ir.TimestampScalar:
     return ibis.timestamp(f"{day} 00:00:00")
 
 
 def _ingested(
-    engine: Engine, table: ir.Table, quarantine: ir.Table, raw: RawRows, kept: int, present: Sequence[str]
+    engine: Engine, table: ir.Table, quarantine: ir.Table, rejected: Sequence[str], kept: int, present: Sequence[str]
 ) -> Ingested:
     counted = quarantine.group_by("reason").agg(n=_.rows.sum())
     reasons = {row["reason"]: int(row["n"]) for row in engine.rows(counted)}
-    if raw.rejected:
-        reasons[NO_ROW] = len(raw.rejected)
-        lines = {"reason": [NO_ROW] * len(raw.rejected), "original": list(raw.rejected), "rows": [1] * len(raw.rejected)}
+    if rejected:
+        reasons[NO_ROW] = len(rejected)
+        lines: dict[str, list[Any]] = {"reason": [NO_ROW] * len(rejected), "original": list(rejected)}
+        lines["rows"] = [1] * len(rejected)
         if "month" in quarantine.columns:
-            lines["month"] = [UNDATED] * len(raw.rejected)
+            lines["month"] = [UNDATED] * len(rejected)
         quarantine = ibis.union(quarantine, engine.keep(ibis.memtable(lines)).cast(dict(quarantine.schema())))
     return Ingested(table, quarantine, kept, dict(sorted(reasons.items())), present)

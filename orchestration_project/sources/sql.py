@@ -1,5 +1,6 @@
 """SQL: tables in any database that Ibis reaches by URL; heavy work is done where the rows live."""
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,6 +12,7 @@ import ibis.expr.types as ir
 
 from orchestration_project.contracts.tables import Table
 from orchestration_project.engine import Engine
+from orchestration_project.sources.canonical import found_column
 from orchestration_project.sources.config import SqlSource
 from orchestration_project.sources.connector import RawRows
 from orchestration_project.sources.errors import SourceError, TooSlow, Unreachable
@@ -29,23 +31,29 @@ class Sql:
         schema, _, name = self._source.table.rpartition(".")
         with self._answering():
             try:
-                return RawRows(self._backend.table(name, database=schema or None))
+                table = self._backend.table(name, database=schema or None)
             except ibis.common.exceptions.TableNotFound as error:
                 raise SourceError(
                     f"{self._table.name}: {self._where} has no table {self._source.table!r}; "
                     f"correct `tables.{self._table.name}.table` in sources.yaml."
                 ) from error
 
+        # Types of the database's own, such as enumerations, travel as text.
+        own = {column: table[column].cast("string") for column in table.columns if table[column].type().is_unknown()}
+        return RawRows(table.mutate(**own) if own else table, in_engine=False)
+
     def collect(self, expression: ir.Table) -> ir.Table:
         """Runs the expression in the database; only its rows travel."""
         with self._answering():
-            return self._engine.arrow(self._backend.to_pyarrow(expression))
+            found = self._backend.to_pyarrow(expression)
+        return self._engine.arrow(found)
 
     def fingerprint(self) -> str:
         """The newest time at which anything happened or was recorded."""
         rows = self.rows().table
-        names = [self._source.columns.get(name, name) for name in (self._table.happened_at, "recorded_at")]
-        newest = [rows[name].max().cast("string").name(name) for name in names if name in rows.columns]
+        times = [column for column in self._table.columns if column.name in (self._table.happened_at, "recorded_at")]
+        names = [found_column(rows.columns, self._table, column, self._source) for column in times]
+        newest = [rows[name].max().cast("string").name(name) for name in names if name]
         with self._answering():
             counted = rows.aggregate(rows.count().name("rows"), *newest)
             return str(self._backend.to_pyarrow(counted).to_pylist()[0])
@@ -54,6 +62,7 @@ class Sql:
     def _backend(self) -> Any:
         limits = {"connect_timeout": CONNECT_SECONDS} if self._is_postgres else {}
         backend = ibis.connect(self._source.url, **limits)
+        weakref.finalize(self, backend.disconnect)
         if self._is_postgres:
             backend.raw_sql("SET TIME ZONE 'UTC'").close()
             backend.raw_sql(f"SET statement_timeout = {self._source.timeout_seconds * 1000:d}").close()
@@ -66,7 +75,7 @@ class Sql:
     @property
     def _where(self) -> str:
         parts = urlsplit(self._source.url)
-        return f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+        return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -75,9 +84,13 @@ class Sql:
         except SourceError:
             raise
         except Exception as error:  # noqa: BLE001 - every backend raises classes of its own; none is swallowed here
-            cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            if "statement timeout" in str(error):
+            told = str(error).replace(self._source.url, self._where).strip()
+            cause = told.splitlines()[0].rstrip(".") if told else type(error).__name__
+            if type(error).__name__ == "QueryCanceled":
                 raise TooSlow(self._table.name, self._where, self._source.timeout_seconds) from error
             if type(error).__name__ in ("OperationalError", "ConnectionTimeout", "gaierror", "InterfaceError"):
                 raise Unreachable(self._table.name, self._where, cause) from error
-            raise SourceError(f"{self._table.name}: the database at {self._where} refused: {cause}.") from error
+            raise SourceError(
+                f"{self._table.name}: the database at {self._where} refused: {cause}; correct `url` or `table` of "
+                f"`tables.{self._table.name}` in sources.yaml, or expose what it can answer as a view."
+            ) from error

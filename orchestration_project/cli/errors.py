@@ -1,0 +1,39 @@
+"""Errors: which failures are told in one sentence, however deep Dagster wrapped them."""
+
+from collections.abc import Iterator
+
+
+class CommandError(Exception):
+    """A command that can't do what was asked; names culprit, cause and fix."""
+
+
+def known_error(error: BaseException) -> str | None:
+    """The sentence of an error that is meant for users, or None for a bug."""
+    import dagster as dg
+
+    from orchestration_project.engine import EngineError
+    from orchestration_project.lake import LakeError
+    from orchestration_project.settings import SettingsError
+    from orchestration_project.sources.errors import SourceError
+
+    meant = (CommandError, SettingsError, SourceError, EngineError, LakeError)
+    for each in _chain(error):
+        if isinstance(each, meant):
+            return str(each)
+        if isinstance(each, dg.DagsterInvariantViolationError | dg.DagsterError) and "check failed" in str(each):
+            failed = str(each).strip().splitlines()[-1]
+            return (
+                f"The scan stopped: the check {failed} failed, so nothing that depends on it was computed; "
+                "`orchestrate sources check` tells what is missing, and the Dagster UI shows the check's figures."
+            )
+        if isinstance(each, OSError) and each.filename and each.strerror:
+            return f"{each.filename}: {each.strerror}; check the path, its permissions and the free space there."
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = getattr(error, "user_exception", None) or error.__cause__ or error.__context__

@@ -1,0 +1,108 @@
+"""Runs: how commands start Dagster jobs, so that whatever they do is visible in its UI."""
+
+import logging
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from orchestration_project.cli.errors import CommandError
+from orchestration_project.resources import Workspace
+from orchestration_project.settings import Home
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+INSTANCE = """\
+# The Dagster instance of this home. Runs from the UI wait in line: one scan at a time is the safe choice.
+telemetry:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+"""
+
+
+class Runs:
+    """The Dagster side of a home: its instance and its jobs."""
+
+    def __init__(self, workspace: Workspace, instance: "dg.DagsterInstance", report: Callable[[str], None]) -> None:
+        from orchestration_project.definitions import build
+
+        self.workspace, self.instance, self._report = workspace, instance, report
+        self.definitions = build(workspace)
+
+    def refresh(self, months: list[date]) -> "dg.ExecuteInProcessResult":
+        """Reads all sources anew, and usage of the months."""
+        from orchestration_project.jobs import REFRESH
+        from orchestration_project.partitions import month_key
+
+        return self._run(REFRESH, month_key(months[0]), month_key(months[-1]))
+
+    def scan(self, first: date, last: date) -> "dg.ExecuteInProcessResult":
+        """Scans all days from `first` to `last` in one run."""
+        from orchestration_project.jobs import SCAN
+
+        return self._run(SCAN, first.isoformat(), last.isoformat())
+
+    def _run(self, job: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
+        run_id = str(uuid.uuid4())
+        self.instance.add_event_listener(run_id, self._heard)
+        return self.definitions.get_job_def(job).execute_in_process(
+            instance=self.instance, run_id=run_id, run_config=QUIET, tags={RANGE_START: first, RANGE_END: last}
+        )
+
+    def _heard(self, event: Any) -> None:
+        if event.level == logging.INFO and " written" in event.user_message:
+            self._report(event.user_message)
+        elif event.is_dagster_event and event.dagster_event.event_type_value == "STEP_START":
+            self._report(f"{event.step_key} ...")
+
+
+@contextmanager
+def opened(home: Home, report: Callable[[str], None] = lambda _: None) -> Iterator[Runs]:
+    """The runs of a home, on its own Dagster instance."""
+    workspace = Workspace(home)
+    workspace.settings  # noqa: B018 - mistakes in settings are told before anything is loaded
+    os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
+    os.environ["ORCHESTRATE_HOME"] = str(home.path)
+    warnings.filterwarnings("ignore", module="dagster")
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        yield Runs(workspace, instance, report)
+
+
+def prepare_instance(home: Home) -> Any:
+    """The folder of the home's Dagster instance, configured."""
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    file = home.dagster / "dagster.yaml"
+    if not file.exists():
+        file.write_text(INSTANCE, encoding="utf-8")
+    return home.dagster
+
+
+def wanted_day(text: str | None, workspace: Workspace, option: str) -> date:
+    """A scan day from the command line; yesterday where none is named."""
+    day = workspace.yesterday if text is None else _parsed(text, option)
+    start = workspace.settings.history_start
+    if day > workspace.yesterday:
+        raise CommandError(f"{option} {day} is not over yet (UTC); the latest day that can be scanned is "
+                           f"{workspace.yesterday}.")  # fmt: skip
+    if day < start:
+        raise CommandError(f"{option} {day} is before `history_start` {start} in settings.yaml; set that earlier.")
+    return day
+
+
+def _parsed(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(f"{option} {text!r} is no date; write it as 2026-11-22.") from error
