@@ -33,6 +33,10 @@ class EngineError(Exception):
     """A computation that could not run on this machine or this data; names culprit, cause and fix."""
 
 
+class DataError(EngineError):
+    """Data that turned out to be unreadable only when it was computed with."""
+
+
 class Engine:
     """One DuckDB database in memory, with the limits of the settings."""
 
@@ -214,10 +218,11 @@ def computable() -> Iterator[None]:
         if "No space left" in str(error) or "write all" in str(error):
             raise EngineError(_no_space(error)) from error
         raise EngineError(f"A file could not be read or written: {_first_line(error)}; check the disk.") from error
-    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        raise EngineError(
-            f"The data can't be read: {_first_line(error)}; write the file again, or correct it, and try once more."
-        ) from error
+    except duckdb.Error as error:
+        # Readers of compressed or encoded pages raise the base class itself; other kinds of error are bugs of ours.
+        if type(error) not in (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.Error):
+            raise
+        raise DataError(f"The data can't be read: {_first_line(error)}; write the file again and try once more.") from error
 
 
 def _header(file: str, encoding: str) -> tuple[list[str], str, bool]:

@@ -27,22 +27,22 @@ class EngineSettings(_Group):
     """How DuckDB may use this machine."""
 
     memory_limit: str = Field(
-        "4GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$", description="Memory it may use."
+        default="4GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$", description="Memory it may use."
     )
-    threads: int = Field(0, ge=0, description="Threads it may use; 0 means one per core.")
+    threads: int = Field(default=0, ge=0, description="Threads it may use; 0 means one per core.")
     spill_folder: Path | None = Field(
-        None, description="Where it puts what exceeds memory; default: in the home."
+        default=None, description="Where it puts what exceeds memory; default: in the home."
     )
     rows_at_once: int = Field(
-        4_000_000, ge=1, description="Customer-days computed in one go; a longer range is cut into parts."
+        default=4_000_000, ge=1, description="Customer-days computed in one go; a longer range is cut into parts."
     )
 
 
 class ScheduleSettings(_Group):
     """When the daily scan runs."""
 
-    timezone: str = Field("UTC", description="Time zone of `hour`, for example Europe/Berlin.")
-    hour: int = Field(7, ge=0, le=23, description="Full hour at which yesterday is scanned.")
+    timezone: str = Field(default="UTC", description="Time zone of `hour`, for example Europe/Berlin.")
+    hour: int = Field(default=7, ge=0, le=23, description="Full hour at which yesterday is scanned.")
 
     @field_validator("timezone")
     @classmethod
@@ -60,9 +60,9 @@ class ScheduleSettings(_Group):
 class Settings(_Group):
     """Everything in `settings.yaml`; each default is the safe choice."""
 
-    history_start: date = Field(date(2024, 1, 1), description="First day that can be scanned or used.")
+    history_start: date = Field(default=date(2024, 1, 1), description="First day that can be scanned or used.")
     grace_hours: float = Field(
-        6, ge=0, le=72, description="Hours after a scan day's end in which facts may still be recorded for it."
+        default=6, ge=0, le=72, description="Hours after a scan day's end in which facts may still be recorded for it."
     )
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings, description="When the daily scan runs.")
     engine: EngineSettings = Field(default_factory=EngineSettings, description="How the engine may use this machine.")

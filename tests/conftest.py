@@ -10,7 +10,14 @@ from orchestration_project.engine import Engine
 from orchestration_project.settings import EngineSettings
 
 # Expressions take long to compile and DuckDB's timing varies, so neither is a sign of a bad test.
-settings.register_profile("fast", max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=set(Phase) - {Phase.explain})
+settings.register_profile(
+    "fast",
+    max_examples=5,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=set(Phase) - {Phase.explain},
+)
 settings.register_profile("thorough", settings.get_profile("fast"), max_examples=200)
 settings.load_profile(os.getenv("HYPOTHESIS_PROFILE", "fast"))
 

@@ -37,7 +37,8 @@ def emit_json(value: Any) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
     """A table on stdout; columns named in `right` are aligned to the right."""
-    grid = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    out.print(title, style="bold")
+    grid = Table(header_style="bold")
     for name in columns:
         grid.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:

@@ -22,6 +22,8 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 INSTANCE = """\
 # The Dagster instance of this home. Runs from the UI wait in line: one scan at a time is the safe choice.
+nux:
+  enabled: false
 telemetry:
   enabled: false
 concurrency:

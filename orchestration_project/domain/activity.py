@@ -88,7 +88,7 @@ def kind_rates(table: ir.Table, period: str, length: int, kinds: Kinds, days: Da
         used = tracked_on(table, kind_days, days) & (quantity > 0)
         rates.append(used.ifelse(quantity / length, ibis.null("float64")))
     if not names:
-        return ibis.literal({}, type="map<string, float64>")
+        return ibis.map(ibis.literal([], type="array<string>"), ibis.literal([], type="array<float64>"))
     pairs = [ibis.struct({"kind": ibis.literal(name), "rate": rate}) for name, rate in zip(names, rates, strict=True)]
     used_pairs = ibis.array(pairs).filter(lambda pair: pair.rate.notnull())
     return ibis.map(used_pairs.map(lambda pair: pair.kind), used_pairs.map(lambda pair: pair.rate))

@@ -53,7 +53,7 @@ def with_completeness(profiles: ir.Table, counted: Sequence[str], rules: Complet
         ibis.struct({"field": ibis.literal(name), "reason": reason})
         for name, reason in zip(counted, reasons, strict=True)
     ]
-    entries = ibis.array(pairs) if pairs else ibis.literal([], type="array<struct<field: string, reason: string>>")
+    entries = ibis.array(pairs or [ibis.struct({"field": ibis.null("string"), "reason": ibis.null("string")})])
     absent = entries.filter(lambda entry: entry.reason.notnull() & (entry.reason != TOO_NEW))
     return profiles.mutate(
         missing=ibis.map(absent.map(lambda entry: entry.field), absent.map(lambda entry: entry.reason)),

@@ -60,7 +60,6 @@ class SeverityRules(Rules):
     ticket_ratio_span: Positive = Field(2, description="Tickets over baseline, minus 1, at which severity is 1.")
     ticket_floor: Positive = Field(1, description="Lowest monthly baseline of tickets: one ticket is no spike.")
     ticket_baseline_days: int = Field(180, ge=30, le=720, description="Days before the last 30 that make the baseline.")
-    ticket_spike_min: int = Field(3, ge=1, description="Tickets in 30 days that a spike needs at least.")
     overdue_days_full: Positive = Field(45, description="Days overdue at which severity is 1.")
     failed_payments_full: Positive = Field(3, description="Failed payments in 90 days at which severity is 1.")
     stopped_min_days: int = Field(14, ge=1, description="Silence that counts as stopped, at least.")

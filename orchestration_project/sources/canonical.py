@@ -32,7 +32,7 @@ LARGEST_WHOLE = 2.0**53
 
 @dataclass(frozen=True)
 class Checked:
-    """A canonical table whose rows carry `problem`, null or the first thing that is wrong, and their `original` text."""
+    """A canonical table whose rows carry `problem`, null or what is wrong first, and their `original` text."""
 
     table: ir.Table
     present: tuple[str, ...]
@@ -46,7 +46,7 @@ def canonical(rows: ir.Table, table: Table, source: TableSource, today: date, in
     """
     found = {column.name: found_column(rows.columns, table, column, source) for column in table.columns}
     original = _original(rows)
-    texts = {name: _text(rows[name]) for name in {*found.values()} - {None} if rows[name].type().is_string()}
+    texts = {name: _text(rows[name]) for name in sorted(filter(None, {*found.values()})) if rows[name].type().is_string()}
     rows = rows.mutate(**texts, _original=original)
     values: dict[str, ir.Value] = {}
     given: dict[str, ir.BooleanValue] = {}
@@ -132,8 +132,7 @@ def _named(value: ir.Value, column: Column) -> ir.StringValue:
         return value.lower() if column.choices else value
     if not value.type().is_floating():
         return value.cast("string")
-    whole = (value == value.round()) & (value.abs() < LARGEST_WHOLE)
-    text = whole.ifelse(whole.ifelse(value, 0.0).cast("int64").cast("string"), value.cast("string"))
+    text = ibis.coalesce(_whole(value).cast("string"), value.cast("string"))
     return value.isnan().ifelse(ibis.null("string"), text)
 
 
@@ -161,11 +160,15 @@ def _typed(value: ir.Value, table: Table, column: Column, source: TableSource, i
 
 
 def _number(value: ir.FloatingValue, column: Column) -> ir.NumericValue:
-    finite = (value.isnan() | value.isinf()).ifelse(ibis.null("float64"), value)
-    if column.type == "float64":
-        return finite
-    whole = (finite == finite.round()) & (finite.abs() < LARGEST_WHOLE)
-    return whole.ifelse(finite, ibis.null("float64")).cast("int64")
+    if column.type == "int64":
+        return _whole(value)
+    return (value.isnan() | value.isinf()).ifelse(ibis.null("float64"), value)
+
+
+def _whole(value: ir.FloatingValue) -> ir.IntegerValue:
+    """The value as an integer; null where it has a fraction or is too large to tell."""
+    small = (value.abs() < LARGEST_WHOLE).ifelse(value, ibis.null("float64"))
+    return (small == small.round()).ifelse(small, ibis.null("float64")).cast("int64")
 
 
 def _as_utc(value: ir.Value, zone: str) -> ir.TimestampValue:

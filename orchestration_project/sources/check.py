@@ -1,4 +1,4 @@
-"""Check: what is wrong with each source table, where, and how to mend it. Reads as an ingestion does, writes nothing."""
+"""Check: what is wrong with each source table, where, and how to mend it. Reads as ingestion does, writes nothing."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -171,9 +171,10 @@ def _quarantine(table: Table, read: Ingested, engine: Engine) -> Iterator[str]:
         column = reason.partition(" ")[0]
         choices = ", ".join(table.column(column).choices) if column in table.names else ""
         mend = next(mend for sign, mend in MENDS if sign in reason)
+        mend = mend.format(table=table.name, column=column, choices=choices)
         yield (
             f"{rows:,} of {read.read:,} rows of {table.name} are quarantined because {reason}, for example "
-            f"`{textwrap.shorten(texts[reason], 160)}`; {mend.format(table=table.name, column=column, choices=choices)}."
+            f"`{textwrap.shorten(texts[reason], 160)}`; {mend}."
         )
 
 

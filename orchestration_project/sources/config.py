@@ -29,7 +29,7 @@ class TableSource(BaseModel):
     where: dict[str, Scalar | list[Scalar]] = Field(
         default_factory=dict, description="Source column: the value, or list of values, that rows must have."
     )
-    timezone: str = Field("UTC", description="Zone of times that are written without one.")
+    timezone: str = Field(default="UTC", description="Zone of times that are written without one.")
 
     @field_validator("timezone")
     @classmethod
@@ -44,9 +44,9 @@ class FilesSource(TableSource):
 
     connector: Literal["files"]
     path: str = Field(description="File or glob, absolute, relative to the home, or an fsspec URL.")
-    format: Literal["csv", "jsonl", "parquet"] | None = Field(None, description="Default: what the file name ends in.")
+    format: Literal["csv", "jsonl", "parquet"] | None = Field(default=None, description="Default: what the file name ends in.")
     encoding: Literal["utf-8", "latin-1"] | None = Field(
-        None, description="Encoding of CSV; default: UTF-8, or Latin-1 where the text is no UTF-8."
+        default=None, description="Encoding of CSV; default: UTF-8, or Latin-1 where the text is no UTF-8."
     )
 
 
@@ -56,7 +56,7 @@ class SqlSource(TableSource):
     connector: Literal["sql"]
     url: str = Field(description="Ibis URL, for example ${WAREHOUSE_URL}; passwords come from the environment only.")
     table: str = Field(description="Table or view, with its schema where it needs one: product.events.")
-    timeout_seconds: int = Field(600, ge=1, description="Longest time one query may take.")
+    timeout_seconds: int = Field(default=600, ge=1, description="Longest time one query may take.")
 
 
 class SimulatedSource(TableSource):
@@ -71,7 +71,7 @@ AnySource = Annotated[FilesSource | SqlSource | SimulatedSource, Field(discrimin
 class Simulation(Company):
     """The simulated company, and how far it has come."""
 
-    until: date | None = Field(None, description="Last day with data; default: yesterday.")
+    until: date | None = Field(default=None, description="Last day with data; default: yesterday.")
 
 
 class Sources(BaseModel):
@@ -80,7 +80,7 @@ class Sources(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     churn: ChurnRules = Field(default_factory=ChurnRules, description="What counts as having left.")
-    simulation: Simulation | None = Field(None, description="The company behind connector `simulated`.")
+    simulation: Simulation | None = Field(default=None, description="The company behind connector `simulated`.")
     tables: dict[str, AnySource] = Field(default_factory=dict, description="Canonical table: where its rows come from.")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from orchestration_project.engine import Engine
+from orchestration_project.engine import DataError, Engine
 from orchestration_project.sources.config import FilesSource
 from orchestration_project.sources.connector import RawRows
 from orchestration_project.sources.errors import EmptyFile, NoFile, SourceError
@@ -50,7 +50,11 @@ class Files:
 
     def collect(self, expression: ir.Table) -> ir.Table:
         """Files are read by the engine itself."""
-        return self._engine.keep(expression)
+        try:
+            return self._engine.keep(expression)
+        except DataError as error:
+            path = self._source.path
+            raise SourceError(f"{self._name}: {path} is broken. {error}") from error
 
     def fingerprint(self) -> str:
         """Names, sizes and times of change of all files."""
@@ -61,7 +65,7 @@ class Files:
         path = self._source.path
         if "://" in path:
             return self._fetched(path)
-        files = sorted(file for file in glob.glob(str(self._home / path), recursive=True) if Path(file).is_file())
+        files = sorted(file for file in glob.glob(str(self._home / path), recursive=True) if Path(file).is_file())  # noqa: PTH207
         if not files:
             raise NoFile(self._name, str(self._home / path))
         return files

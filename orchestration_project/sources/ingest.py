@@ -129,10 +129,11 @@ def rollup(rows: ir.Table, checked: Checked, grace_hours: float) -> ir.Table:
         amount=exact(rows.quantity.fill_null(1)),
     )
     if "user_id" not in checked.present:
-        return recorded.group_by(keys).agg(quantity=_.amount.sum(), events=_.count(), users=ibis.null("int64").max())
+        counted = recorded.group_by(keys).agg(quantity=_.amount.sum(), events=_.count())
+        return counted.mutate(users=ibis.null("int64"))
     per_user = recorded.group_by([*keys, "user_id"]).agg(quantity=_.amount.sum(), events=_.count())
     seen = ibis.row_number().over(group_by=["customer_id", "day", "event", "user_id"], order_by="known_on")
-    marked = per_user.mutate(new_user=((seen == 0) & per_user.user_id.notnull()).cast("int64"))
+    marked = per_user.mutate(new_user=((seen == 0) & per_user.user_id.notnull()).ifelse(1, 0))
     return marked.group_by(keys).agg(quantity=_.quantity.sum(), events=_.events.sum(), users=_.new_user.sum())
 
 

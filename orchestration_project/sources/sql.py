@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from orchestration_project.contracts.tables import Table
@@ -18,6 +19,8 @@ from orchestration_project.sources.connector import RawRows
 from orchestration_project.sources.errors import SourceError, TooSlow, Unreachable
 
 CONNECT_SECONDS = 10
+DRIVER_ERRORS = {"Error", "IbisError", "OSError", "GoogleAPIError"}
+"""Base classes of what goes wrong in databases, by name: each driver has classes of its own, mostly after PEP 249."""
 
 
 class Sql:
@@ -38,8 +41,8 @@ class Sql:
                     f"correct `tables.{self._table.name}.table` in sources.yaml."
                 ) from error
 
-        # Types of the database's own, such as enumerations, travel as text.
-        own = {column: table[column].cast("string") for column in table.columns if table[column].type().is_unknown()}
+        # Types of the database's own, such as enumerations or points, travel as text.
+        own = {name: table[name].cast("string") for name, kind in table.schema().items() if not _travels(kind)}
         return RawRows(table.mutate(**own) if own else table, in_engine=False)
 
     def collect(self, expression: ir.Table) -> ir.Table:
@@ -55,13 +58,20 @@ class Sql:
         names = [found_column(rows.columns, self._table, column, self._source) for column in times]
         newest = [rows[name].max().cast("string").name(name) for name in names if name]
         with self._answering():
-            counted = rows.aggregate(rows.count().name("rows"), *newest)
-            return str(self._backend.to_pyarrow(counted).to_pylist()[0])
+            found = self._backend.to_pyarrow(rows.aggregate([rows.count().name("rows"), *newest]))
+        return str(found.to_pylist()[0])
 
     @cached_property
     def _backend(self) -> Any:
         limits = {"connect_timeout": CONNECT_SECONDS} if self._is_postgres else {}
-        backend = ibis.connect(self._source.url, **limits)
+        try:
+            backend = ibis.connect(self._source.url, **limits)
+        except (ValueError, ImportError) as error:
+            scheme = self._source.url.partition(":")[0]
+            raise SourceError(
+                f"{self._table.name}: databases of kind {scheme!r} can't be reached from here; install "
+                f"`ibis-framework[{scheme}]`, or correct `tables.{self._table.name}.url`."
+            ) from error
         weakref.finalize(self, backend.disconnect)
         if self._is_postgres:
             backend.raw_sql("SET TIME ZONE 'UTC'").close()
@@ -83,7 +93,9 @@ class Sql:
             yield
         except SourceError:
             raise
-        except Exception as error:  # noqa: BLE001 - every backend raises classes of its own; none is swallowed here
+        except Exception as error:
+            if not DRIVER_ERRORS & {each.__name__ for each in type(error).__mro__}:
+                raise
             told = str(error).replace(self._source.url, self._where).strip()
             cause = told.splitlines()[0].rstrip(".") if told else type(error).__name__
             if type(error).__name__ == "QueryCanceled":
@@ -94,3 +106,7 @@ class Sql:
                 f"{self._table.name}: the database at {self._where} refused: {cause}; correct `url` or `table` of "
                 f"`tables.{self._table.name}` in sources.yaml, or expose what it can answer as a view."
             ) from error
+
+
+def _travels(kind: dt.DataType) -> bool:
+    return kind.is_primitive() or kind.is_string() or kind.is_decimal() or kind.is_timestamp() or kind.is_date()

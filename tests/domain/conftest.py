@@ -1,11 +1,10 @@
 """Facts of a small company, as the validated tables that the rules read, and a scan of them from end to end."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pytest
@@ -21,7 +20,15 @@ from orchestration_project.domain.activity import (
 from orchestration_project.domain.days import DayRange, day_number
 from orchestration_project.domain.factors import signals, with_severities
 from orchestration_project.domain.profiles import Facts, customer_profiles, engagement_activity
-from orchestration_project.domain.rules import FAMILIES, FAMILY_SOURCES, ChurnRules, RiskRules
+from orchestration_project.domain.rules import (
+    FAMILIES,
+    FAMILY_SOURCES,
+    ChurnRules,
+    RiskRules,
+    Rules,
+    ScoringRules,
+    SeverityRules,
+)
 from orchestration_project.domain.scoring import score
 from orchestration_project.domain.usage import trends_without_usage, usage_trends, usage_windows
 from orchestration_project.engine import Engine
@@ -29,7 +36,14 @@ from orchestration_project.settings import EngineSettings
 
 Row = dict[str, Any]
 
-TEXT, TIME, REAL, WHOLE, DAY = pa.string(), pa.timestamp("us"), pa.float64(), pa.int64(), pa.date32()
+TEXT, TIME, REAL, WHOLE, DAY, NUMBER = (
+    pa.string(),
+    pa.timestamp("us"),
+    pa.float64(),
+    pa.int64(),
+    pa.date32(),
+    pa.int32(),
+)
 SCHEMAS = {
     "customers": {
         "customer_id": TEXT, "name": TEXT, "segment": TEXT, "industry": TEXT, "employee_count": WHOLE, "plan": TEXT,
@@ -50,32 +64,63 @@ SCHEMAS = {
     "engagements": {
         "customer_id": TEXT, "occurred_at": TIME, "kind": TEXT, "channel": TEXT, "value": REAL, "known_on": DAY,
     },
+    "people": {"customer_id": TEXT, "day": NUMBER, "sign_up_day": NUMBER, "observed_from": NUMBER},
+    "signals": {
+        "customer_id": TEXT, "scan_day": DAY, "decline_pct": REAL, "decline_z": REAL, "days_since_use": WHOLE,
+        "typical_gap_days": REAL, "active_days_365d": WHOLE, "tickets_30d": WHOLE, "tickets_prior_monthly": REAL,
+        "tickets_urgent_open": WHOLE, "satisfaction_90d": REAL, "overdue_days": WHOLE, "overdue_amount": REAL,
+        "typical_invoice": REAL, "failed_payments_90d": WHOLE, "engagement_decline_pct": REAL,
+        "engagement_days_since": WHOLE, "engagement_typical_gap_days": REAL, "engagement_kinds_30d": WHOLE,
+        "engagement_kinds_prior_60d": WHOLE, "days_to_renewal": WHOLE, "tenure_days": WHOLE, "observed_days": WHOLE,
+        "notice_given": pa.bool_(), "usage_missing": TEXT, "tickets_missing": TEXT, "payments_missing": TEXT,
+        "engagement_missing": TEXT,
+    },
+    "factors": {
+        "customer_id": TEXT, "scan_day": DAY, **dict.fromkeys(FAMILIES, REAL), "exception": TEXT,
+        "observed_days": WHOLE,
+    },
+    "overrides": {"customer_id": TEXT, "scan_day": DAY, "override_score": REAL, "override_reason": TEXT},
 }  # fmt: skip
+SOURCES = ("customers", "usage_events", "support_tickets", "invoices", "engagements")
+TODAY = date(2024, 3, 1)
+RISK, CONTRACT = RiskRules(), ChurnRules()
+SEVERITIES, SCORING = RISK.severities, RISK.scoring
 BASES: Mapping[str, Row] = {
     "customers": {
         "customer_id": "c", "name": "Ada", "segment": "smb", "industry": "retail", "employee_count": 10,
-        "plan": "pro", "mrr": 100.0, "signed_up_at": datetime(2022, 1, 1), "owner": "Eve", "contact_name": "Ada",
-        "contact_email": "ada@c.example", "opted_out": False,
+        "plan": "pro", "mrr": 100.0, "signed_up_at": datetime.fromisoformat("2022-01-01"), "owner": "Eve",
+        "contact_name": "Ada", "contact_email": "ada@c.example", "opted_out": False,
     },
     "usage_events": {"customer_id": "c", "event": "login", "quantity": 1.0, "users": 1},
     "support_tickets": {"ticket_id": "t", "customer_id": "c", "priority": "normal"},
     "invoices": {"invoice_id": "i", "customer_id": "c", "amount": 100.0, "status": "open"},
     "engagements": {"customer_id": "c", "kind": "meeting"},
+    "people": {},
+    "signals": {
+        "customer_id": "c", "scan_day": TODAY, "decline_pct": 0.0, "decline_z": 0.0, "days_since_use": 0,
+        "typical_gap_days": 2.0, "active_days_365d": 150, "tickets_30d": 1, "tickets_prior_monthly": 1.0,
+        "tickets_urgent_open": 0, "overdue_days": 0, "overdue_amount": 0.0, "typical_invoice": 100.0,
+        "failed_payments_90d": 0, "engagement_decline_pct": 0.0, "engagement_days_since": 0,
+        "engagement_typical_gap_days": 10.0, "engagement_kinds_30d": 2, "engagement_kinds_prior_60d": 2,
+        "tenure_days": 800, "observed_days": 365, "notice_given": False,
+    },
+    "factors": {"customer_id": "c", "scan_day": TODAY, **dict.fromkeys(FAMILIES, 0.0), "observed_days": 365},
+    "overrides": {"customer_id": "c", "scan_day": TODAY, "override_reason": "agreed by phone"},
 }  # fmt: skip
 
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)
+HAPPENED = {
+    "customers": "valid_from", "usage_events": "day", "support_tickets": "opened_at", "invoices": "issued_at",
+    "engagements": "occurred_at",
+}  # fmt: skip
 
 
 def _completed(kind: str, row: Row) -> Row:
     """The row with the base's values, known on the day it happened unless it says otherwise."""
     full = dict.fromkeys(SCHEMAS[kind]) | BASES[kind] | row
-    happened = {"usage_events": "day", "support_tickets": "opened_at", "invoices": "issued_at"}
     if kind == "invoices":
         full["issued_at"] = full["issued_at"] or full["due_at"] - timedelta(30)
-    moment = full[{**happened, "customers": "valid_from", "engagements": "occurred_at"}[kind]]
-    if full["known_on"] is None and moment is not None:
+    moment = full.get(HAPPENED.get(kind))
+    if moment is not None and full["known_on"] is None:
         full["known_on"] = moment.date() if isinstance(moment, datetime) else moment
     return full
 
@@ -96,7 +141,7 @@ class History:
         return History(**{name: rows if rows is None else change(name, rows) for name, rows in full.items()})
 
     def items(self) -> Iterable[tuple[str, list[Row] | None]]:
-        return [(name, getattr(self, name)) for name in SCHEMAS]
+        return [(name, getattr(self, name)) for name in SOURCES]
 
     @property
     def connected(self) -> list[str]:
@@ -119,105 +164,122 @@ class NamingEngine(Engine):
 
 
 class Company:
-    """Makes tables of rows, computes them, and scans a history as the assets do."""
+    """Makes tables of rows, computes expressions over them, and scans a history as the assets do."""
 
     history = History
 
     def __init__(self, engine: NamingEngine) -> None:
-        self.engine = engine
+        self._engine = engine
         self._compiled: dict[tuple[Any, ...], str] = {}
 
-    def table(self, kind: str, rows: Iterable[Row]) -> ir.Table:
-        """A table of facts; each row says only how it differs from the base."""
-        made = self.engine.arrow(_arrow(kind, rows))
-        return self.engine.keep(with_first_of_day(made)) if kind == "usage_events" else made
+    def load(self, kind: str, rows: Iterable[Row]) -> ir.Table:
+        """The table of that kind; each row says only how it differs from the base."""
+        full = [_completed(kind, row) for row in rows]
+        return self._engine.loaded(kind, pa.Table.from_pylist(full, pa.schema(list(SCHEMAS[kind].items()))))
+
+    def usage(self, rows: Iterable[Row]) -> ir.Table:
+        """Rolled-up usage as ingestion leaves it."""
+        rolled = self.load("usage_events", rows)
+        return self.compute(lambda: with_first_of_day(rolled), "usage_daily")
 
     def people(self, *ids: str, days: DayRange, signed_up: date = date(2022, 1, 1)) -> ir.Table:
         """Customers by scan day, as the rules of single parts are asked for them."""
-        keys = [{"customer_id": each, "day": day} for each in ids or ("c",) for day in range(days.start, days.stop + 1)]
-        asked = self.engine.arrow(pa.Table.from_pylist(keys, pa.schema({"customer_id": TEXT, "day": pa.int32()})))
-        since = ibis.literal(day_number(signed_up), "int32")
-        return asked.mutate(sign_up_day=since, observed_from=since)
+        since = day_number(signed_up)
+        keys = [(each, day) for each in ids or ("c",) for day in range(days.start, days.stop + 1)]
+        return self.load(
+            "people",
+            [{"customer_id": each, "day": day, "sign_up_day": since, "observed_from": since} for each, day in keys],
+        )
+
+    def compute(self, build: Callable[[], ir.Table], name: str, *key: Hashable) -> ir.Table:
+        """The table `name` of an expression over loaded tables.
+
+        To compile an expression takes longer than to run it: one of the same name and `key`, which must be all that
+        it depends on but the rows, is compiled once.
+        """
+        if (name, *key) not in self._compiled:
+            self._compiled[name, *key] = self._engine.compiled(build())
+        return self._engine.computed(name, self._compiled[name, *key])
 
     def rows(self, table: ir.Table) -> list[Row]:
         """A table's rows in order of day and customer; maps as dicts."""
-        rows = [{key: _plain(value) for key, value in row.items()} for row in self.engine.rows(table)]
+        rows = [{key: _plain(value) for key, value in row.items()} for row in self._engine.rows(table)]
         return sorted(rows, key=lambda row: (row.get("scan_day") or row.get("day") or 0, row.get("customer_id", "")))
 
+    def severities(self, rows: Iterable[Row], rules: SeverityRules = SEVERITIES) -> list[Row]:
+        """Rows of signals, with their severities."""
+        table = self.load("signals", rows)
+        return self.rows(self.compute(lambda: with_severities(table, rules), "severities", _key(rules)))
+
+    def scores(
+        self,
+        rows: Iterable[Row],
+        rules: ScoringRules = SCORING,
+        connected: tuple[str, ...] = FAMILIES,
+        overrides: Iterable[Row] | None = None,
+    ) -> list[Row]:
+        """Scores of rows of severities."""
+        table = self.load("factors", rows)
+        given = None if overrides is None else self.load("overrides", overrides)
+        key = (_key(rules), connected, given is None)
+        return self.rows(self.compute(lambda: score(table, rules, connected, given), "scores", *key))
+
     def scan(
-        self, history: History, days: DayRange, rules: RiskRules | None = None, churn: ChurnRules | None = None
+        self,
+        history: History,
+        days: DayRange,
+        rules: RiskRules = RISK,
+        churn: ChurnRules = CONTRACT,
     ) -> dict[str, list[Row]]:
         """The rows of every table of the scans of `days`."""
-        asked = _Scan(days, rules or RiskRules(), churn or ChurnRules(), tuple(history.connected))
         facts = self._facts(history)
-        contacts = self._kinds(asked, "engagements", lambda: engagement_activity(facts.engagements))
-        profiles = self._step(
-            (asked, "profiles", contacts),
-            lambda: customer_profiles(facts, days, asked.churn, asked.rules.severities, tracked_kinds(contacts)),
+        asked = (days, tuple(history.connected), _key(rules))
+        families = [family for family in FAMILIES if FAMILY_SOURCES[family] in history.connected]
+        contacts = used = ()
+        if facts.engagements is not None:
+            contacts = self._ranks(asked, "contacts", lambda: engagement_activity(facts.engagements), days, rules)
+        if facts.usage_daily is not None:
+            used = self._ranks(asked, "used", lambda: numbered(facts.usage_daily), days, rules)
+        profiles = self.compute(
+            lambda: customer_profiles(facts, days, churn, rules.severities, tracked_kinds(contacts)),
+            "profiles", asked, _key(churn), contacts,
+        )  # fmt: skip
+        trends = self.compute(
+            lambda: _trends(profiles, facts.usage_daily, days, tracked_kinds(used), rules), "trends", asked, used
         )
-        used = self._kinds(asked, "usage_events", lambda: numbered(facts.usage_daily))
-        trends = self._step(
-            (asked, "trends", used), lambda: _trends(profiles, facts.usage_daily, asked, tracked_kinds(used))
+        factors = self.compute(
+            lambda: with_severities(signals(profiles, trends), rules.severities), "risk_factors", _key(rules)
         )
-        factors = self._step(
-            (asked, "factors"), lambda: with_severities(signals(profiles, trends), asked.rules.severities)
+        scores = self.compute(
+            lambda: score(factors, rules.scoring, families), "risk_scores", _key(rules), tuple(families)
         )
-        scores = self._step((asked, "scores"), lambda: score(factors, asked.rules.scoring, asked.families))
         found = {"profiles": profiles, "trends": trends, "factors": factors, "scores": scores}
         return {name: self.rows(table) for name, table in found.items()}
 
     def _facts(self, history: History) -> Facts:
-        tables = {
-            name: rows if rows is None else self.engine.loaded(name, _arrow(name, rows))
-            for name, rows in history.items()
-        }
-        usage = tables.pop("usage_events")
-        if usage is not None:
-            usage = self._step(("rolled", "usage_daily"), lambda: with_first_of_day(usage))
-        return Facts(usage_daily=usage, **tables)
+        given = {name: rows for name, rows in history.items() if rows is not None}
+        tables = {name: self.load(name, rows) for name, rows in given.items() if name != "usage_events"}
+        usage = self.usage(given["usage_events"]) if "usage_events" in given else None
+        absent = dict.fromkeys(("support_tickets", "invoices", "engagements"))
+        return Facts(usage_daily=usage, **(absent | tables))
 
-    def _kinds(self, asked: "_Scan", source: str, activity: Callable[[], ir.Table]) -> tuple[tuple[str, int], ...]:
-        if source not in asked.connected:
-            return ()
-        ranked = self._step(
-            (asked, "kinds", source), lambda: kind_ranks(activity(), asked.days, asked.rules.kinds_tracked)
-        )
-        return tuple(sorted((row["event"], row["day"]) for row in self.engine.rows(ranked)))
-
-    def _step(self, key: tuple[Any, ...], build: Callable[[], ir.Table]) -> ir.Table:
-        """The table of one step; what was compiled for the same question is used again, since that takes seconds."""
-        if key not in self._compiled:
-            self._compiled[key] = self.engine.compiled(build())
-        return self.engine.computed(key[1], self._compiled[key])
+    def _ranks(
+        self, asked: Hashable, name: str, activity: Callable[[], ir.Table], days: DayRange, rules: RiskRules
+    ) -> tuple[tuple[str, int], ...]:
+        ranks = self.compute(lambda: kind_ranks(activity(), days, rules.kinds_tracked), name, asked)
+        return tuple(sorted((row["event"], row["day"]) for row in self._engine.rows(ranks)))
 
 
-@dataclass(frozen=True)
-class _Scan:
-    """All that the expressions of a scan depend on, apart from the rows."""
-
-    days: DayRange
-    rules: RiskRules
-    churn: ChurnRules
-    connected: tuple[str, ...]
-
-    def __hash__(self) -> int:
-        return hash((self.days, self.rules.version, self.connected))
-
-    @property
-    def families(self) -> list[str]:
-        return [family for family in FAMILIES if FAMILY_SOURCES[family] in self.connected]
-
-
-def _trends(profiles: ir.Table, usage: ir.Table | None, asked: _Scan, kinds: Kinds) -> ir.Table:
+def _trends(profiles: ir.Table, usage: ir.Table | None, days: DayRange, kinds: Kinds, rules: RiskRules) -> ir.Table:
     if usage is None:
         return trends_without_usage(profiles)
-    rows, days = numbered(usage), asked.days
+    rows = numbered(usage)
     windows = usage_windows(profiles, rows, days, kinds)
-    return usage_trends(windows, coverage(rows, days), days, kinds, asked.rules.severities)
+    return usage_trends(windows, coverage(rows, days), days, kinds, rules.severities)
 
 
-def _arrow(kind: str, rows: Iterable[Row]) -> pa.Table:
-    return pa.Table.from_pylist([_completed(kind, row) for row in rows], pa.schema(list(SCHEMAS[kind].items())))
+def _key(rules: Rules) -> str:
+    return rules.model_dump_json()
 
 
 def _plain(value: Any) -> Any:

