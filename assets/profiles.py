@@ -3,26 +3,17 @@
 import dagster as dg
 
 from assets.results import KINDS, OWNERS, records, table_metadata, unique_key, written
-from orchestration_project.domain.activity import Kinds, kind_ranks, tracked_kinds
 from orchestration_project.domain.completeness import (
     PARTS,
     Completeness,
     completeness_by_day,
-    counted_fields,
     coverage_by_field,
-    with_completeness,
 )
 from orchestration_project.domain.days import DayRange
-from orchestration_project.domain.profiles import ATTRIBUTES, Facts, customer_profiles, engagement_activity
 from orchestration_project.lake import Lake
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
-from orchestration_project.resources import Workspace, table_or_none
-from orchestration_project.scans import day_keys, parts, usage_or_none
-from orchestration_project.sources.config import Sources, load_sources
-
-PART_SOURCES = {
-    "usage": "usage_events", "tickets": "support_tickets", "payments": "invoices", "engagement": "engagements",
-}  # fmt: skip
+from orchestration_project.resources import Workspace
+from orchestration_project.scans import Scan, day_keys
 
 
 def profile_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -44,42 +35,12 @@ def profile_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )  # fmt: skip
     def profiles(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         days = scan_days(context)
-        sources = load_sources(workspace.home)
         with workspace.lake() as lake:
-            fields = _counted(sources, lake, workspace)
-            for part in parts(days, lake, workspace):
-                _write(part, fields[0], lake, workspace, sources)
-                context.log.info(f"customer_profiles: {part.first} to {part.last} written")
-            return _report(days, fields, lake, workspace)
+            scan = Scan(lake, workspace)
+            scan.write("customer_profiles", days, context.log.info)
+            return _report(days, scan.fields, lake, workspace)
 
     return [profiles]
-
-
-def _write(days: DayRange, counted: list[str], lake: Lake, workspace: Workspace, sources: Sources) -> None:
-    rules = workspace.settings.risk
-    facts = Facts(
-        customers=lake.read("customers"),
-        usage_daily=usage_or_none(lake, days, sources.connected),
-        support_tickets=table_or_none(lake, "support_tickets", sources.connected),
-        invoices=table_or_none(lake, "invoices", sources.connected),
-        engagements=table_or_none(lake, "engagements", sources.connected),
-    )
-    kinds: Kinds = {}
-    if facts.engagements is not None:
-        contacts = kind_ranks(engagement_activity(facts.engagements), days, rules.kinds_tracked)
-        kinds = tracked_kinds((row["event"], row["day"]) for row in lake.engine.rows(contacts))
-    profiles = customer_profiles(facts, days, sources.churn, rules.severities, kinds)
-    complete = with_completeness(profiles, counted, workspace.settings.completeness)
-    lake.replace("customer_profiles", complete, day_keys(days), "scan_day")
-
-
-def _counted(sources: Sources, lake: Lake, workspace: Workspace) -> tuple[list[str], list[str]]:
-    connected = [part for part, table in PART_SOURCES.items() if table in sources.connected]
-    customers = lake.read("customers")
-    supplied = [name for name in ATTRIBUTES if name in customers.columns]
-    filled = lake.engine.rows(customers.agg(**{name: customers[name].notnull().any() for name in supplied}))[0]
-    connected += [name for name, any_value in filled.items() if any_value]
-    return counted_fields(workspace.settings.completeness.required, connected)
 
 
 def _report(

@@ -3,21 +3,17 @@
 from datetime import timedelta
 
 import dagster as dg
-import ibis
 import ibis.expr.types as ir
 from ibis import _
 
 from assets.results import KINDS, OWNERS, records, table_metadata, unique_key, written
 from orchestration_project import charts
 from orchestration_project.domain.days import DayRange
-from orchestration_project.domain.factors import signals, with_severities
 from orchestration_project.domain.rules import FAMILIES
-from orchestration_project.domain.scoring import score
 from orchestration_project.lake import Lake
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
-from orchestration_project.resources import Workspace, connected_families
-from orchestration_project.scans import day_keys, parts
-from orchestration_project.sources.config import load_sources
+from orchestration_project.resources import Workspace
+from orchestration_project.scans import Scan, day_keys
 
 TREND_DAYS = 90
 
@@ -34,14 +30,8 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )  # fmt: skip
     def factors(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         days = scan_days(context)
-        version = workspace.record_rules()
         with workspace.lake() as lake:
-            for part in parts(days, lake, workspace):
-                keys = day_keys(part)
-                profiles = lake.read("customer_profiles", keys, "scan_day")
-                told = signals(profiles, lake.read("usage_trends", keys, "scan_day"))
-                rows = with_severities(told, workspace.settings.risk.severities)
-                lake.replace("risk_factors", rows.mutate(rules_version=ibis.literal(version)), keys, "scan_day")
+            Scan(lake, workspace).write("risk_factors", days, context.log.info)
             return _report_factors(days, lake)
 
     @dg.asset(
@@ -60,14 +50,8 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )  # fmt: skip
     def scores(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         days = scan_days(context)
-        rules = workspace.settings.risk
-        families = connected_families(load_sources(workspace.home).connected)
-        moment = ibis.timestamp(workspace.now().replace(tzinfo=None).isoformat(sep=" ", timespec="seconds"))
         with workspace.lake() as lake:
-            for part in parts(days, lake, workspace):
-                told = lake.read("risk_factors", day_keys(part), "scan_day")
-                rows = score(told, rules.scoring, families).mutate(scored_at=moment)
-                lake.replace("risk_scores", rows, day_keys(part), "scan_day")
+            Scan(lake, workspace).write("risk_scores", days, context.log.info)
             return _report_scores(days, lake)
 
     return [factors, scores]

@@ -1,13 +1,11 @@
 """Resources: what assets and commands need in order to reach a home: its settings, sources, lake and clock."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
 
-import ibis.expr.types as ir
-
-from orchestration_project.domain.rules import FAMILIES, FAMILY_SOURCES, RiskRules
+from orchestration_project.domain.rules import RiskRules
 from orchestration_project.engine import Engine
 from orchestration_project.lake import Lake
 from orchestration_project.settings import Home, Settings, last_full_day
@@ -62,13 +60,3 @@ class Workspace:
             return self.settings.risk
         file = self.home.versions / f"{version}.json"
         return RiskRules.model_validate_json(file.read_text(encoding="utf-8"))
-
-
-def connected_families(connected: Sequence[str]) -> list[str]:
-    """The factor families whose source is connected."""
-    return [family for family in FAMILIES if FAMILY_SOURCES[family] in connected]
-
-
-def table_or_none(lake: Lake, name: str, connected: Sequence[str]) -> ir.Table | None:
-    """An unpartitioned lake table, or None where its source is not connected."""
-    return lake.read(name) if name in connected else None

@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 
 from orchestration_project.domain.factors import MISSING, SIGNALS, with_severities
-from orchestration_project.domain.rules import FAMILIES, RiskRules
+from orchestration_project.domain.rules import FAMILIES, RiskRules, ScoringRules
 from orchestration_project.domain.scoring import score
 
 STEPS = ("then", "common_then", "common_now", "now_old_rules", "now")
@@ -56,25 +56,33 @@ def path(
 ) -> dict[str, ir.Table]:
     """Scores of every step, as one-row tables; `then` and `now` are one row each of signals.
 
-    Between the ends of the path no minimum of present weight applies.
+    Between the ends of the path a score that only lacks present weight is told all the same.
     """
     columns = ("customer_id", "scan_day", *SIGNALS, *MISSING)
     before = with_severities(then.select(*columns), old.severities)
     after = with_severities(now.select(*columns), old.severities)
     after_new = with_severities(now.select(*columns), new.severities)
-    lenient = old.scoring.model_copy(update={"min_present_weight": 0.0})
     return {
         "then": score(before, old.scoring, connected_then),
-        "common_then": score(_restricted(before, after), lenient, connected_then),
-        "common_now": score(_restricted(after, before), lenient, connected_then),
-        "now_old_rules": score(after, lenient, connected_then),
+        "common_then": _told(_restricted(before, after), old.scoring, connected_then),
+        "common_now": _told(_restricted(after, before), old.scoring, connected_then),
+        "now_old_rules": _told(after, old.scoring, connected_then),
         "now": score(after_new, new.scoring, connected_now),
     }
 
 
+def _told(table: ir.Table, rules: ScoringRules, connected: Sequence[str]) -> ir.Table:
+    """The score, without the minimum of present weight where that alone would withhold it (an exception needs none)."""
+    lenient = rules.model_copy(update={"min_present_weight": 0.0})
+    excepted, plain = table.filter(table.exception.notnull()), table.filter(table.exception.isnull())
+    return ibis.union(score(excepted, rules, connected), score(plain, lenient, connected))
+
+
 def _restricted(table: ir.Table, other: ir.Table) -> ir.Table:
-    """The row with only the families that `other` has too."""
+    """The row with only the families that `other` has too, and what follows from them."""
     flags = other.select(**{f"has_{family}": other[family].notnull() for family in FAMILIES})
     both = table.cross_join(flags)
     kept = {family: both[f"has_{family}"].ifelse(both[family], ibis.null("float64")) for family in FAMILIES}
-    return both.mutate(**kept).drop(*(f"has_{family}" for family in FAMILIES))
+    stopped = ~both.has_usage_decline & (both.exception == "usage_stopped").fill_null(False)
+    exception = stopped.ifelse(ibis.null("string"), both.exception)
+    return both.mutate(**kept, exception=exception).drop(*(f"has_{family}" for family in FAMILIES))

@@ -172,10 +172,10 @@ class Company:
         self._engine = engine
         self._compiled: dict[tuple[Any, ...], str] = {}
 
-    def load(self, kind: str, rows: Iterable[Row]) -> ir.Table:
-        """The table of that kind; each row says only how it differs from the base."""
+    def load(self, kind: str, rows: Iterable[Row], name: str | None = None) -> ir.Table:
+        """A table of that kind, called so or `name`; each row says only how it differs from the base."""
         full = [_completed(kind, row) for row in rows]
-        return self._engine.loaded(kind, pa.Table.from_pylist(full, pa.schema(list(SCHEMAS[kind].items()))))
+        return self._engine.loaded(name or kind, pa.Table.from_pylist(full, pa.schema(list(SCHEMAS[kind].items()))))
 
     def usage(self, rows: Iterable[Row]) -> ir.Table:
         """Rolled-up usage as ingestion leaves it."""

@@ -159,13 +159,12 @@ def test_scores_stay_the_same_when_everything_after_the_scan_day_is_cut_off(
     scanned: Scanned, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     _, last = scanned.case.ranges[0]
-    home = tmp_path_factory.mktemp(f"{scanned.case.name}-cut")
-    prepare(scanned.case.name, home)
-    _cut(home / "tables", last)
     month = f"{last:%Y-%m}"
-    for folder in (scanned.home.lake / "usage_daily").iterdir():
-        if folder.name < f"month={month}":
-            shutil.copytree(folder, home / "lake" / "usage_daily" / folder.name)
+    later = [f"month={key}" for key in _months(scanned.case) if key >= month]
+    home = tmp_path_factory.mktemp(f"{scanned.case.name}-cut") / "home"
+    made = ("customers", "engagements", "customer_profiles", "usage_trends", "risk_*")
+    shutil.copytree(scanned.home.path, home, ignore=shutil.ignore_patterns(*made, *later))
+    _cut(home / "tables", last)
     _run(home, (month, month), [(last, last)])
     compared = ["customer_id", "scan_day", "score", "confidence", "next_action"]
     before = _lake(Home(home), "risk_scores", [last])[compared]
@@ -206,6 +205,10 @@ def _run(home: Path, months: tuple[str, str], ranges: object) -> dict[str, dict[
                 metadata = event.materialization.metadata
                 reported[event.asset_key.to_user_string()] = {key: value.value for key, value in metadata.items()}
     return reported
+
+
+def _months(case: Case) -> list[str]:
+    return [f"{month:%Y-%m}" for month in pd.date_range(*case.months, freq="MS")]
 
 
 def _days(first: date, last: date) -> list[date]:
