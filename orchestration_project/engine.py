@@ -215,14 +215,16 @@ def computable() -> Iterator[None]:
             "or lower `engine.rows_at_once` in settings.yaml."
         ) from error
     except duckdb.IOException as error:
-        if "No space left" in str(error) or "write all" in str(error):
+        if re.search(r"No space left|write all|File too large|quota exceeded", str(error)):
             raise EngineError(_no_space(error)) from error
         raise EngineError(f"A file could not be read or written: {_first_line(error)}; check the disk.") from error
     except duckdb.Error as error:
         # Readers of compressed or encoded pages raise the base class itself; other kinds of error are bugs of ours.
         if type(error) not in (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.Error):
             raise
-        raise DataError(f"The data can't be read: {_first_line(error)}; write the file again and try once more.") from error
+        raise DataError(
+            f"The data can't be read: {_first_line(error)}; write the file again and try once more."
+        ) from error
 
 
 def _header(file: str, encoding: str) -> tuple[list[str], str, bool]:
@@ -251,7 +253,10 @@ def _no_space(error: Exception) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    told = str(error)
+    # DuckDB wraps what goes wrong in a write of another thread into JSON.
+    wrapped = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', told)
+    lines = (json.loads(wrapped[1]) if wrapped else told).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".;")
 
 

@@ -47,7 +47,7 @@ class Table:
 
     def column(self, name: str) -> Column:
         """The column of that name; `KeyError` where there is none."""
-        return next(column for column in self.columns if column.name == name)
+        return {column.name: column for column in self.columns}[name]
 
 
 _CUSTOMER = Column("customer_id", "string", "The customer, as every table names it", required=True)

@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 
 from orchestration_project.domain.factors import MISSING, SIGNALS, with_severities
-from orchestration_project.domain.rules import FAMILIES, RiskRules, ScoringRules
+from orchestration_project.domain.rules import FAMILIES, RiskRules
 from orchestration_project.domain.scoring import score
 
 STEPS = ("then", "common_then", "common_now", "now_old_rules", "now")
@@ -64,18 +64,11 @@ def path(
     after_new = with_severities(now.select(*columns), new.severities)
     return {
         "then": score(before, old.scoring, connected_then),
-        "common_then": _told(_restricted(before, after), old.scoring, connected_then),
-        "common_now": _told(_restricted(after, before), old.scoring, connected_then),
-        "now_old_rules": _told(after, old.scoring, connected_then),
+        "common_then": score(_restricted(before, after), old.scoring, connected_then, strict=False),
+        "common_now": score(_restricted(after, before), old.scoring, connected_then, strict=False),
+        "now_old_rules": score(after, old.scoring, connected_then, strict=False),
         "now": score(after_new, new.scoring, connected_now),
     }
-
-
-def _told(table: ir.Table, rules: ScoringRules, connected: Sequence[str]) -> ir.Table:
-    """The score, without the minimum of present weight where that alone would withhold it (an exception needs none)."""
-    lenient = rules.model_copy(update={"min_present_weight": 0.0})
-    excepted, plain = table.filter(table.exception.notnull()), table.filter(table.exception.isnull())
-    return ibis.union(score(excepted, rules, connected), score(plain, lenient, connected))
 
 
 def _restricted(table: ir.Table, other: ir.Table) -> ir.Table:

@@ -159,7 +159,8 @@ def _usage_presence(keys: ir.Table, usage: ir.Table | None, days: DayRange, rule
     seen = seen.left_join(activity.coverage(year, days), "day").drop("day_right")
     recent = (seen.last_used > seen.day - RHYTHM_DAYS).ifelse(seen.last_used, ibis.null("int64"))
     reason = missing_reason(seen.day, seen, rules.stale_after_days["usage_events"], recent.isnull())
-    return seen.select("customer_id", "day", last_used_on=to_date(recent), usage_missing=reason)
+    told = seen.select("customer_id", "day", last_used_on=to_date(recent), reason=reason)
+    return _only_known(told, "usage_missing", told.reason).drop("reason")
 
 
 def _only_known(facts: ir.Table, name: str, reason: ir.StringColumn) -> ir.Table:

@@ -14,18 +14,25 @@ MARGIN = 0.5
 EXCEPTIONS = ("cancellation_notice", "usage_stopped")
 
 
-def score(factors: ir.Table, rules: ScoringRules, connected: Sequence[str], overrides: ir.Table | None = None) -> ir.Table:
+def score(
+    factors: ir.Table,
+    rules: ScoringRules,
+    connected: Sequence[str],
+    overrides: ir.Table | None = None,
+    strict: bool = True,
+) -> ir.Table:
     """One row per customer and scan day: score, band, contributions, confidence, factors and next action.
 
     `score = 1 + 9 * sum(w s) / sum(w present)` over the families that are present, where these carry at least
     `min_present_weight` of the weight of the `connected` families; else null with a reason. The contributions sum to
     `score - 1`. `overrides` (customer_id, scan_day, override_score, override_reason) replace the score of a customer
-    whose override is in force that day.
+    whose override is in force that day. Where not `strict`, a score that only lacks weight is told too.
     """
     table = _overridden(factors, overrides)
     present = sum(_weight(table, family, rules) for family in FAMILIES)
     wanted = sum(rules.weights.of(family) for family in connected)
-    enough = (present >= rules.min_present_weight * wanted - 1e-9) & (present > 0)
+    enough = present >= rules.min_present_weight * wanted - 1e-9
+    enough = (enough if strict else enough | table.exception.isnull()) & (present > 0)
     parts = {
         family: (9 * _weight(table, family, rules) * table[family].fill_null(0) / present.nullif(0)).fill_null(0.0)
         for family in FAMILIES
@@ -103,7 +110,7 @@ def _answers(table: ir.Table, rules: ScoringRules) -> ir.Table:
         [flag.ifelse(name, ibis.null("string")) for name, flag in zip(names, named, strict=False)]
     ).filter(lambda name: name.notnull())
     entries = {"base": ibis.literal(0.0)} | {name: table[f"part_{name}"] for name in names}
-    contributions = ibis.map(ibis.array(list(entries)), ibis.array(list(entries.values())))
+    contributions = ibis.struct(entries).cast("map<string, float64>")
     bands = band(table.score, rules)
     return table.select(
         "customer_id",

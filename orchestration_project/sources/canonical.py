@@ -46,7 +46,9 @@ def canonical(rows: ir.Table, table: Table, source: TableSource, today: date, in
     """
     found = {column.name: found_column(rows.columns, table, column, source) for column in table.columns}
     original = _original(rows)
-    texts = {name: _text(rows[name]) for name in sorted(filter(None, {*found.values()})) if rows[name].type().is_string()}
+    texts = {
+        name: _text(rows[name]) for name in sorted(filter(None, {*found.values()})) if rows[name].type().is_string()
+    }
     rows = rows.mutate(**texts, _original=original)
     values: dict[str, ir.Value] = {}
     given: dict[str, ir.BooleanValue] = {}

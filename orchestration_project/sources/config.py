@@ -44,7 +44,9 @@ class FilesSource(TableSource):
 
     connector: Literal["files"]
     path: str = Field(description="File or glob, absolute, relative to the home, or an fsspec URL.")
-    format: Literal["csv", "jsonl", "parquet"] | None = Field(default=None, description="Default: what the file name ends in.")
+    format: Literal["csv", "jsonl", "parquet"] | None = Field(
+        default=None, description="Default: what the file name ends in."
+    )
     encoding: Literal["utf-8", "latin-1"] | None = Field(
         default=None, description="Encoding of CSV; default: UTF-8, or Latin-1 where the text is no UTF-8."
     )

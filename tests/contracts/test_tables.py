@@ -7,22 +7,50 @@ from orchestration_project.contracts.tables import SOURCE_TABLES
 
 def test_the_canonical_tables_are_these():
     written = {
-        table.name: [column.name + "*" * column.required for column in table.columns] for table in SOURCE_TABLES.values()
+        table.name: [column.name + "*" * column.required for column in table.columns]
+        for table in SOURCE_TABLES.values()
     }
     assert written == {
         "customers": [
-            "customer_id*", "name", "segment", "industry", "employee_count", "plan", "mrr", "signed_up_at*", "renews_at",
-            "churned_at", "owner", "contact_name", "contact_email", "opted_out", "valid_from",
+            "customer_id*",
+            "name",
+            "segment",
+            "industry",
+            "employee_count",
+            "plan",
+            "mrr",
+            "signed_up_at*",
+            "renews_at",
+            "churned_at",
+            "owner",
+            "contact_name",
+            "contact_email",
+            "opted_out",
+            "valid_from",
         ],
         "usage_events": ["customer_id*", "occurred_at*", "event*", "quantity", "user_id", "recorded_at"],
         "support_tickets": [
-            "ticket_id*", "customer_id*", "opened_at*", "resolved_at", "priority", "category", "satisfaction", "recorded_at",
+            "ticket_id*",
+            "customer_id*",
+            "opened_at*",
+            "resolved_at",
+            "priority",
+            "category",
+            "satisfaction",
+            "recorded_at",
         ],
         "invoices": [
-            "invoice_id*", "customer_id*", "due_at*", "issued_at", "paid_at", "amount", "status", "recorded_at",
+            "invoice_id*",
+            "customer_id*",
+            "due_at*",
+            "issued_at",
+            "paid_at",
+            "amount",
+            "status",
+            "recorded_at",
         ],
         "engagements": ["customer_id*", "occurred_at*", "kind*", "channel", "value", "recorded_at"],
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("table", SOURCE_TABLES.values(), ids=lambda table: table.name)

@@ -65,6 +65,8 @@ SCHEMAS = {
         "customer_id": TEXT, "occurred_at": TIME, "kind": TEXT, "channel": TEXT, "value": REAL, "known_on": DAY,
     },
     "people": {"customer_id": TEXT, "day": NUMBER, "sign_up_day": NUMBER, "observed_from": NUMBER},
+    "counted": {"customer_id": TEXT, "start": NUMBER, "end": NUMBER, "amount": REAL, "seen": WHOLE},
+    "scanned": {"customer_id": TEXT, "scan_day": DAY, "signed_up_at": TIME},
     "signals": {
         "customer_id": TEXT, "scan_day": DAY, "decline_pct": REAL, "decline_z": REAL, "days_since_use": WHOLE,
         "typical_gap_days": REAL, "active_days_365d": WHOLE, "tickets_30d": WHOLE, "tickets_prior_monthly": REAL,
@@ -96,6 +98,8 @@ BASES: Mapping[str, Row] = {
     "invoices": {"invoice_id": "i", "customer_id": "c", "amount": 100.0, "status": "open"},
     "engagements": {"customer_id": "c", "kind": "meeting"},
     "people": {},
+    "counted": {"customer_id": "c"},
+    "scanned": {"customer_id": "c", "scan_day": TODAY, "signed_up_at": datetime.fromisoformat("2022-01-01")},
     "signals": {
         "customer_id": "c", "scan_day": TODAY, "decline_pct": 0.0, "decline_z": 0.0, "days_since_use": 0,
         "typical_gap_days": 2.0, "active_days_365d": 150, "tickets_30d": 1, "tickets_prior_monthly": 1.0,

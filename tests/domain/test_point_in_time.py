@@ -139,7 +139,7 @@ def rows(draw: st.DrawFn) -> dict[str, list[dict]]:
 def histories(draw: st.DrawFn):
     """A company of up to four customers, of whom one may be the steady one that keeps all sources alive."""
     told = draw(rows())
-    if draw(st.integers(0, 5)):
+    if draw(st.integers(0, 9)) < 9:
         told = {name: told[name] + more for name, more in heartbeat().items()}
     customers = [draw(versions(name)) for name in "abcd"[: draw(st.integers(1, 4))]]
     return {"customers": list(chain.from_iterable(customers)), **told}

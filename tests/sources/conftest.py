@@ -85,9 +85,7 @@ class SourceHome:
         customers = None if name == "customers" else self.customers
         return ingest(name, self.connector(name), source, self.engine, NOW.date(), 6, customers)
 
-    def usage(
-        self, first: date = date(2020, 1, 1), after: date = date(2027, 1, 1), undated: bool = True
-    ) -> Ingested:
+    def usage(self, first: date = date(2020, 1, 1), after: date = date(2027, 1, 1), undated: bool = True) -> Ingested:
         """Ingests the usage of a span of days."""
         source = load_sources(Home(self.path)).tables["usage_events"]
         connector = self.connector("usage_events")

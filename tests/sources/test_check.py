@@ -39,8 +39,12 @@ def test_one_broken_table_does_not_stop_the_others_and_nothing_is_written(home):
     home.csv("usage_events", "customer_id,occurred_at,event\nC1,2026-11-22,login\n")
     checks = home.checks()
     assert {name: check.state for name, check in checks.items()} == {
-        "customers": "ok", "usage_events": "ok", "support_tickets": "error", "invoices": "error", "engagements": "error",
-    }  # fmt: skip
+        "customers": "ok",
+        "usage_events": "ok",
+        "support_tickets": "error",
+        "invoices": "error",
+        "engagements": "error",
+    }
     assert "no file matches" in checks["support_tickets"].findings[0]
     assert "127.0.0.1:1/db does not answer" in checks["invoices"].findings[0]
     assert "engagements.occurred_at is of type int64" in checks["engagements"].findings[0]
@@ -70,9 +74,11 @@ def test_quarantined_rows_are_findings_with_an_example_and_a_fix(home):
     check = home.checks()["usage_events"]
     assert (check.state, check.read, check.kept, check.quarantined) == ("warning", 5, 1, 4)
     assert dict(check.reasons) == {
-        "customer_id is not among the customers": 1, "line is no row": 1, "occurred_at is no time": 1,
+        "customer_id is not among the customers": 1,
+        "line is no row": 1,
+        "occurred_at is no time": 1,
         "quantity is below 0": 1,
-    }  # fmt: skip
+    }
     assert len(check.findings) == 4
     assert check.findings[3] == (
         "1 of 5 rows of usage_events are quarantined because quantity is below 0, for example `customer_id=C1; "
@@ -92,23 +98,44 @@ def test_a_table_of_which_nothing_can_be_used_is_an_error(home):
 @pytest.mark.parametrize(
     ("name", "content", "finding"),
     [
-        ("support_tickets", "ticket_id,customer_id,opened_at,resolved_at\nT1,C1,2026-11-20,2026-11-19\nT2,C1,2026-11-20,\n",
-         "1 rows of support_tickets have resolved_at before opened_at, for example ticket_id T1; check "
-         "`tables.support_tickets.columns.resolved_at`"),
-        ("support_tickets", "ticket_id,customer_id,opened_at,recorded_at\nT1,C1,2026-11-20,2026-11-19\n",
-         "have recorded_at before opened_at"),
-        ("invoices", "invoice_id,customer_id,due_at,issued_at,paid_at\nI1,C1,2026-11-20,2026-11-10,2026-11-09\n",
-         "have paid_at before issued_at, for example invoice_id I1"),
-        ("invoices", "invoice_id,customer_id,due_at,issued_at\nI1,C1,2026-11-01,2026-11-10\n",
-         "have due_at before issued_at"),
-        ("engagements", "customer_id,occurred_at,kind,recorded_at\nC1,2026-11-20,reply,2026-11-19\n",
-         "have recorded_at before occurred_at"),
-        ("usage_events", "customer_id,occurred_at,event,recorded_at\nC1,2026-11-22,x,2026-11-21\nC1,2026-11-22,x,\n",
-         "1 rows of usage_events have recorded_at before occurred_at, for example customer_id C1"),
-        ("customers", "customer_id,signed_up_at,churned_at\nC1,2025-02-01,2025-01-01\n",
-         "have churned_at before signed_up_at"),
+        (
+            "support_tickets",
+            "ticket_id,customer_id,opened_at,resolved_at\nT1,C1,2026-11-20,2026-11-19\nT2,C1,2026-11-20,\n",
+            "1 rows of support_tickets have resolved_at before opened_at, for example ticket_id T1; check "
+            "`tables.support_tickets.columns.resolved_at`",
+        ),
+        (
+            "support_tickets",
+            "ticket_id,customer_id,opened_at,recorded_at\nT1,C1,2026-11-20,2026-11-19\n",
+            "have recorded_at before opened_at",
+        ),
+        (
+            "invoices",
+            "invoice_id,customer_id,due_at,issued_at,paid_at\nI1,C1,2026-11-20,2026-11-10,2026-11-09\n",
+            "have paid_at before issued_at, for example invoice_id I1",
+        ),
+        (
+            "invoices",
+            "invoice_id,customer_id,due_at,issued_at\nI1,C1,2026-11-01,2026-11-10\n",
+            "have due_at before issued_at",
+        ),
+        (
+            "engagements",
+            "customer_id,occurred_at,kind,recorded_at\nC1,2026-11-20,reply,2026-11-19\n",
+            "have recorded_at before occurred_at",
+        ),
+        (
+            "usage_events",
+            "customer_id,occurred_at,event,recorded_at\nC1,2026-11-22,x,2026-11-21\nC1,2026-11-22,x,\n",
+            "1 rows of usage_events have recorded_at before occurred_at, for example customer_id C1",
+        ),
+        (
+            "customers",
+            "customer_id,signed_up_at,churned_at\nC1,2025-02-01,2025-01-01\n",
+            "have churned_at before signed_up_at",
+        ),
     ],
-)  # fmt: skip
+)
 def test_times_in_the_wrong_order_are_findings(home, name, content, finding):
     home.csv(name, content)
     check = home.checks()[name]
@@ -128,11 +155,15 @@ def test_usage_before_the_history_and_for_few_customers_and_stale_is_found(home)
     home.csv("customers", "customer_id,signed_up_at\nC1,2020-01-01\nC2,2020-01-01\nC3,2020-01-01\n")
     home.csv("usage_events", "customer_id,occurred_at,event\nC1,2023-12-31,login\nC1,2024-01-01,login\n")
     check = home.checks()["usage_events"]
-    assert [words for words in (
-        "1 rows of usage_events happened before history_start, 2024-01-01",
-        "The newest row of usage_events is of 2024-01-01",
-        "Only 33% of the customers have any row in usage_events",
-    ) if not any(words in finding for finding in check.findings)] == []  # fmt: skip
+    assert [
+        words
+        for words in (
+            "1 rows of usage_events happened before history_start, 2024-01-01",
+            "The newest row of usage_events is of 2024-01-01",
+            "Only 33% of the customers have any row in usage_events",
+        )
+        if not any(words in finding for finding in check.findings)
+    ] == []
     assert len(check.findings) == 3
     assert (check.kept, check.coverage) == (2, pytest.approx(1 / 3))
 
@@ -150,9 +181,18 @@ def test_an_events_table_in_a_database_is_checked_there(home, postgres):
 def test_every_reason_to_quarantine_has_a_way_to_mend_it():
     known = [sign for sign, _ in MENDS]
     reasons = [
-        "x is no time", "x is no whole number", "x is no yes or no", "x is missing", "x is not plausible",
-        "x is not one of its choices", "x is below 0", "x is above 5", "ticket_id is a duplicate",
-        "customer_id is not among the customers", "occurred_at is before sign-up", "occurred_at is after leaving",
+        "x is no time",
+        "x is no whole number",
+        "x is no yes or no",
+        "x is missing",
+        "x is not plausible",
+        "x is not one of its choices",
+        "x is below 0",
+        "x is above 5",
+        "ticket_id is a duplicate",
+        "customer_id is not among the customers",
+        "occurred_at is before sign-up",
+        "occurred_at is after leaving",
         "line is no row",
-    ]  # fmt: skip
+    ]
     assert [reason for reason in reasons if not any(sign in reason for sign in known)] == []

@@ -40,7 +40,9 @@ def test_variables_come_from_the_environment(load, monkeypatch):
 
 def test_a_variable_that_is_not_set_is_named(load, monkeypatch):
     monkeypatch.delenv("NO_SUCH_URL", raising=False)
-    with pytest.raises(SettingsError, match=r"sources.yaml uses \$\{NO_SUCH_URL\}, which is not set; export NO_SUCH_URL"):
+    with pytest.raises(
+        SettingsError, match=r"sources.yaml uses \$\{NO_SUCH_URL\}, which is not set; export NO_SUCH_URL"
+    ):
         load(sql("${NO_SUCH_URL}"))
 
 
@@ -77,21 +79,36 @@ def test_a_url_without_a_password_is_taken(load, monkeypatch, url):
     [
         ("tables: {}\n", ["`tables.customers` is missing"]),
         ("tables: [customers]\n", ["`tables`", "valid dictionary"]),
-        (CUSTOMERS + "  orders: {connector: files, path: o.csv}\n", ["'orders' is no canonical table", "use one of customers"]),
+        (
+            CUSTOMERS + "  orders: {connector: files, path: o.csv}\n",
+            ["'orders' is no canonical table", "use one of customers"],
+        ),
         (CUSTOMERS.replace("path", "paht"), ["`tables.customers.files.path`", "Field required"]),
         (CUSTOMERS.replace("files", "ftp"), ["`tables.customers`", "'files', 'sql', 'simulated'"]),
-        (CUSTOMERS.replace("c.csv", "c.csv, columns: {nmae: n}"), ["customers has no column 'nmae'", "it has customer_id"]),
+        (
+            CUSTOMERS.replace("c.csv", "c.csv, columns: {nmae: n}"),
+            ["customers has no column 'nmae'", "it has customer_id"],
+        ),
         (CUSTOMERS.replace("c.csv", "c.csv, timezone: CEST+1"), ["'CEST+1' is no time zone", "Europe/Berlin"]),
-        (CUSTOMERS.replace("c.csv", "c.csv, constants: {mrr: much}"), ["customers.constants.mrr is 'much'", "no float64"]),
-        (CUSTOMERS.replace("c.csv", "c.csv, constants: {signed_up_at: soon}"), ["signed_up_at is 'soon'", "no timestamp"]),
+        (
+            CUSTOMERS.replace("c.csv", "c.csv, constants: {mrr: much}"),
+            ["customers.constants.mrr is 'much'", "no float64"],
+        ),
+        (
+            CUSTOMERS.replace("c.csv", "c.csv, constants: {signed_up_at: soon}"),
+            ["signed_up_at is 'soon'", "no timestamp"],
+        ),
         (CUSTOMERS.replace("c.csv", "c.csv, constants: {opted_out: 3}"), ["opted_out is 3", "no boolean"]),
         (CUSTOMERS + "churn: {kind: inactivity}\n", ["churn by inactivity needs `tables.usage_events`"]),
-        ("tables:\n  customers: {connector: simulated}\n", ["needs a `simulation:` section", "add `simulation: {start: DATE}`"]),
+        (
+            "tables:\n  customers: {connector: simulated}\n",
+            ["needs a `simulation:` section", "add `simulation: {start: DATE}`"],
+        ),
         ("tables:\n  customers: {connector: files\n", ["line 3", "correct the YAML there"]),
         ("- customers\n", ["must hold `name: value` lines, not a list"]),
         (CUSTOMERS + "tabels: {}\n", ["`tabels` is not a setting", "churn, simulation, tables)"]),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_one_sentence_with_the_place_and_the_fix(load, text, words):
     with pytest.raises(SettingsError) as raised:
         load(text)

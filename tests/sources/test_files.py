@@ -1,5 +1,8 @@
 """Files: what is in them arrives, whatever their dialect; what can't be read is said in one sentence."""
 
+# Canonical times are UTC and carry no zone.
+# ruff: noqa: DTZ001
+
 import os
 from datetime import UTC, date, datetime
 
@@ -19,7 +22,9 @@ def test_a_missing_file_is_named_with_the_key_to_correct(home):
     home.connect("customers", connector="files", path="crm/nothing.csv")
     with pytest.raises(NoFile) as raised:
         home.ingest("customers")
-    expected = f"customers: no file matches {home.path}/crm/nothing.csv; correct `tables.customers.path` in sources.yaml."
+    expected = (
+        f"customers: no file matches {home.path}/crm/nothing.csv; correct `tables.customers.path` in sources.yaml."
+    )
     assert str(raised.value) == expected
 
 
@@ -65,7 +70,9 @@ def test_files_of_different_encodings_and_columns_can_be_one_table(home):
 
 def test_an_encoding_that_is_wrong_is_said_with_the_setting_to_change(home):
     home.csv("customers", customers("C1,Zoë,2025-01-01").encode("latin-1"), encoding="utf-8")
-    with pytest.raises(EngineError, match=r"customers.csv can't be read: it is not UTF-8 text; set `encoding: latin-1`"):
+    with pytest.raises(
+        EngineError, match=r"customers.csv can't be read: it is not UTF-8 text; set `encoding: latin-1`"
+    ):
         home.ingest("customers")
 
 
@@ -173,7 +180,9 @@ def test_the_fingerprint_changes_with_the_files(home):
 
 def test_where_selects_rows_of_files_by_text_truth_and_absence(home):
     header = "customer_id,signed_up_at,live,left"
-    home.csv("customers", customers("C1,2025-01-01,True,", "C2,2025-01-01,False,", "C3,2025-01-01,TRUE,2026", header=header))
+    home.csv(
+        "customers", customers("C1,2025-01-01,True,", "C2,2025-01-01,False,", "C3,2025-01-01,TRUE,2026", header=header)
+    )
     home.tables["customers"]["where"] = {"live": True, "left": None}
     home.connect("customers", **home.tables["customers"])
     assert home.rows(home.ingest("customers"), "customer_id") == [("C1",)]
@@ -226,12 +235,12 @@ def mixed_zones(make_home, tmp_path_factory, request):
 
 
 def test_times_with_and_without_a_zone_in_parquet_become_utc(home):
-    home.parquet("engagements", [{"customer_id": "C1", "kind": "a", "occurred_at": datetime(2026, 3, 1, 23, 30, tzinfo=UTC)}])
+    home.parquet(
+        "engagements", [{"customer_id": "C1", "kind": "a", "occurred_at": datetime(2026, 3, 1, 23, 30, tzinfo=UTC)}]
+    )
     home.tables["engagements"]["timezone"] = "America/New_York"
     home.connect("engagements", **home.tables["engagements"])
     assert home.rows(home.ingest("engagements"), "occurred_at") == [(datetime(2026, 3, 1, 23, 30),)]
     rows = [{"customer_id": "C1", "kind": "a", "occurred_at": datetime(2026, 3, 1, 23, 30)}]
     home.parquet("engagements", rows, timezone="America/New_York")
     assert home.rows(home.ingest("engagements"), "occurred_at") == [(datetime(2026, 3, 2, 4, 30),)]
-
-

@@ -1,5 +1,8 @@
 """Formats: the same content gives the same rows, whatever it is stored in."""
 
+# Canonical times are UTC and carry no zone.
+# ruff: noqa: DTZ001
+
 from datetime import UTC, datetime
 
 import pytest
@@ -29,7 +32,8 @@ ROWS = {
          "signed_up_at": datetime(2025, 6, 1, tzinfo=UTC), "churned_at": None, "opted_out": None},
     ],
     "usage_events": [
-        {"customer_id": "C1", "occurred_at": datetime(2026, 3, day, hour, tzinfo=UTC), "event": event, "quantity": quantity,
+        {"customer_id": "C1", "occurred_at": datetime(2026, 3, day, hour, tzinfo=UTC), "event": event,
+         "quantity": quantity,
          "user_id": user, "recorded_at": datetime(2026, 3, day + late, hour, tzinfo=UTC)}
         for day in (1, 2) for hour in (0, 7, 23) for late in (0, 1) for user in ("u1", None)
         for event, quantity in (("login", 1.0), ("export", 0.1), ("bad", -1.0))

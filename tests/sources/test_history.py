@@ -1,5 +1,8 @@
 """History: what was once known of a customer stays known."""
 
+# Canonical times are UTC and carry no zone.
+# ruff: noqa: DTZ001
+
 from datetime import datetime, timedelta
 
 import pytest
@@ -26,9 +29,9 @@ def see(home):
 
 def versions(home, table):
     rows = home.engine.rows(table.select("customer_id", "name", "mrr", "valid_from"))
-    return sorted((row["customer_id"], row["name"], row["mrr"], row["valid_from"]) for row in rows if row["valid_from"]), {
-        (row["customer_id"], row["name"], row["mrr"]) for row in rows if not row["valid_from"]
-    }
+    return sorted(
+        (row["customer_id"], row["name"], row["mrr"], row["valid_from"]) for row in rows if row["valid_from"]
+    ), {(row["customer_id"], row["name"], row["mrr"]) for row in rows if not row["valid_from"]}
 
 
 def test_at_first_sight_nobody_knows_since_when_it_was_so(home, see):

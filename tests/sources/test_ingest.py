@@ -1,5 +1,8 @@
 """Ingest: what is good is kept, what is not is counted with its reason, and nothing is lost in between."""
 
+# Canonical times are UTC and carry no zone.
+# ruff: noqa: DTZ001
+
 import csv
 import io
 import itertools
@@ -69,7 +72,10 @@ def test_among_bad_events_the_good_one_is_kept_and_counts_add_up(dirty):
 def test_the_original_of_a_quarantined_row_can_be_found_again(home):
     home.csv("usage_events", events("C1,2026-03-01 10:00:00,login,-3,u77"))
     assert home.quarantined(home.usage()) == [
-        ("quantity is below 0", "customer_id=C1; occurred_at=2026-03-01 10:00:00; event=login; quantity=-3; user_id=u77")
+        (
+            "quantity is below 0",
+            "customer_id=C1; occurred_at=2026-03-01 10:00:00; event=login; quantity=-3; user_id=u77",
+        )
     ]
 
 
@@ -88,7 +94,8 @@ def test_a_row_with_two_faults_is_counted_once_even_where_its_time_is_one_of_the
 def test_months_and_the_undated_together_count_every_row_once(home):
     lines = [
         GOOD_EVENT, "C1,2026-04-30 23:59:59,login,1,u1", "C1,2026-04-02,login,x,u1", "C1,2026-05-01,login,1,u1",
-        "C1,1970-01-01,login,1,u1", "C1,,login,1,u1", ",1971-01-01,login,1,u1", "C1,2026-11-30,login,1,u1", "C9,2026-05-02,a,1,",
+        "C1,1970-01-01,login,1,u1", "C1,,login,1,u1", ",1971-01-01,login,1,u1", "C1,2026-11-30,login,1,u1",
+        "C9,2026-05-02,a,1,",
     ]  # fmt: skip
     home.csv("usage_events", events(*lines))
     months = [date(2026, 3, 1), date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1), date(2027, 1, 1)]
@@ -169,7 +176,7 @@ def test_a_customer_twice_without_versions_is_a_duplicate_and_with_versions_is_n
 @pytest.mark.parametrize("name", ["support_tickets", "invoices", "engagements"])
 def test_facts_of_unknown_customers_are_quarantined(home, name):
     good = {"ticket_id": "1", "invoice_id": "1", "customer_id": "C1", "kind": "reply"}
-    good |= {column: "2026-03-01" for column in ("opened_at", "due_at", "occurred_at")}
+    good |= dict.fromkeys(("opened_at", "due_at", "occurred_at"), "2026-03-01")
     home.jsonl(name, [good, good | {"customer_id": "C9", "ticket_id": "2", "invoice_id": "2"}])
     ingested = home.ingest(name)
     assert (ingested.kept, ingested.reasons) == (1, {"customer_id is not among the customers": 1})

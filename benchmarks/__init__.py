@@ -1,0 +1,1 @@
+"""Benchmarks: how fast scans are, as ratios measured in one run on one machine."""
