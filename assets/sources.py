@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from assets.results import KINDS, OWNERS, records, table_metadata, written
 from orchestration_project.contracts.tables import SOURCE_TABLES
+from orchestration_project.domain.activity import contact_days, customers_seen, days_seen
 from orchestration_project.lake import Lake
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, month_key, months, next_month
 from orchestration_project.resources import Workspace
@@ -81,6 +82,8 @@ def _ingest(
 
 def _store(name: str, rows: ir.Table, ingested: Ingested, lake: Lake, workspace: Workspace) -> dg.MaterializeResult:
     lake.replace(name, rows)
+    if name == "engagements":
+        lake.replace("engagement_daily", contact_days(rows))
     lake.replace(QUARANTINE, ingested.quarantine.mutate(source=ibis.literal(name)), [name], "source")
     stored = lake.read(name)
     newest = lake.engine.value(stored[_newest_column(name)].max())
@@ -109,6 +112,9 @@ def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lak
 def _store_usage(month: str, ingested: Ingested, lake: Lake, undated: bool) -> None:
     kept = ingested.table.order_by(USAGE_ORDER).mutate(month=ibis.literal(month))
     lake.replace("usage_daily", kept, [month], "month")
+    stored = lake.read("usage_daily", [month], "month")
+    for name, seen in {"usage_customers": customers_seen(stored), "usage_coverage": days_seen(stored)}.items():
+        lake.replace(name, seen.mutate(month=ibis.literal(month)), [month], "month")
     names = [f"usage_events.{month}"] + ([f"usage_events.{UNDATED}"] if undated else [])
     quarantine = ingested.quarantine.mutate(source=ibis.literal("usage_events.") + ingested.quarantine.month).drop(
         "month"

@@ -4,7 +4,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import ibis
 
+from orchestration_project.domain.activity import contact_days, customers_seen, days_seen
 from orchestration_project.partitions import month_key, months_between
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
@@ -40,7 +42,14 @@ def make_home(folder: Path, customers: int, days: int, memory: str = "10GB") -> 
     for month in months_between(start, LAST):
         _write_usage(connection, lake, max(month, start), month)
     connection.close()
-    return Workspace(Home(folder))
+    workspace = Workspace(Home(folder))
+    with workspace.lake() as opened:
+        opened.replace("engagement_daily", contact_days(opened.read("engagements")))
+        for key in opened.partitions("usage_daily"):
+            usage = opened.read("usage_daily", [key], "month")
+            for name, rows in {"usage_customers": customers_seen(usage), "usage_coverage": days_seen(usage)}.items():
+                opened.replace(name, rows.mutate(month=ibis.literal(key)), [key], "month")
+    return workspace
 
 
 def _write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:

@@ -9,9 +9,15 @@ import ibis.expr.types as ir
 
 from orchestration_project.domain.activity import Kinds, coverage, kind_ranks, numbered, tracked_kinds
 from orchestration_project.domain.completeness import counted_fields, with_completeness
-from orchestration_project.domain.days import DayRange
+from orchestration_project.domain.days import DayRange, number
 from orchestration_project.domain.factors import signals, with_severities
-from orchestration_project.domain.profiles import ATTRIBUTES, Facts, customer_profiles, engagement_activity
+from orchestration_project.domain.profiles import (
+    ATTRIBUTES,
+    Facts,
+    customer_profiles,
+    profile_windows,
+    scan_population,
+)
 from orchestration_project.domain.rules import FAMILIES, FAMILY_SOURCES, RHYTHM_DAYS
 from orchestration_project.domain.scoring import score
 from orchestration_project.domain.usage import trends_without_usage, usage_trends, usage_windows
@@ -63,28 +69,27 @@ class Scan:
 
     def profiles(self, days: DayRange) -> ir.Table:
         """Rows of `customer_profiles`."""
-        engagements = self._table_or_none("engagements")
-        facts = Facts(
-            customers=self._lake.read("customers"),
-            usage_daily=self._usage_or_none(days),
-            support_tickets=self._table_or_none("support_tickets"),
-            invoices=self._table_or_none("invoices"),
-            engagements=engagements,
-        )
-        kinds = {} if engagements is None else self._kinds(engagement_activity(engagements), days)
-        profiles = customer_profiles(facts, days, self._sources.churn, self._rules.severities, kinds)
+        facts, severities = self._facts(days), self._rules.severities
+        contacts = facts.engagement_daily
+        kinds = {} if contacts is None else self._kinds(numbered(contacts), days)
+        people = self._lake.engine.keep(scan_population(facts, days, self._sources.churn))
+        windows = self._lake.engine.keep(profile_windows(people, facts, days, severities, kinds))
+        profiles = customer_profiles(people, windows, facts, days, severities, kinds)
         return with_completeness(profiles, self.fields[0], self._workspace.settings.completeness)
 
     def trends(self, days: DayRange) -> ir.Table:
         """Rows of `usage_trends`."""
         profiles = self.read("customer_profiles", days)
-        usage = self._usage_or_none(days)
-        if usage is None:
+        usage, covered = (
+            self._usage_or_none("usage_daily", days, RHYTHM_DAYS),
+            self._usage_or_none("usage_coverage", days),
+        )
+        if usage is None or covered is None:
             return trends_without_usage(profiles)
         rows = numbered(usage)
         kinds = self._kinds(rows, days)
         windows = self._lake.engine.keep(usage_windows(profiles, rows, days, kinds))
-        seen = self._lake.engine.keep(coverage(rows, days))
+        seen = coverage(covered.select(day=number(covered.day), known=number(covered.known_on)), days)
         return usage_trends(windows, seen, days, kinds, self._rules.severities)
 
     def factors(self, days: DayRange) -> ir.Table:
@@ -115,23 +120,35 @@ class Scan:
     def _table_or_none(self, name: str) -> ir.Table | None:
         return self._lake.read(name) if name in self._sources.connected else None
 
-    def _usage_or_none(self, days: DayRange) -> ir.Table | None:
-        """Usage of the year up to the last scan day; None where usage is not connected.
+    def _facts(self, days: DayRange) -> Facts:
+        contacts = self._lake.read("engagement_daily") if "engagements" in self._sources.connected else None
+        return Facts(
+            customers=self._lake.read("customers"),
+            usage_daily=self._usage_or_none("usage_daily", days, RHYTHM_DAYS),
+            usage_customers=self._usage_or_none("usage_customers", days),
+            usage_coverage=self._usage_or_none("usage_coverage", days),
+            support_tickets=self._table_or_none("support_tickets"),
+            invoices=self._table_or_none("invoices"),
+            engagement_daily=contacts,
+        )
+
+    def _usage_or_none(self, table: str, days: DayRange, reach: int | None = None) -> ir.Table | None:
+        """A usage table up to the last scan day, back `reach` days or all the way; None where it is not connected.
 
         Months count only as far back as they follow one another: usage before a month that was never loaded is
         unknown, not zero.
         """
         if "usage_events" not in self._sources.connected:
             return None
-        wanted = [month_key(month) for month in months_between(days.reaching_back(RHYTHM_DAYS).first, days.last)]
-        loaded = set(self._lake.partitions("usage_daily"))
+        loaded = set(self._lake.partitions(table))
+        first = self._workspace.settings.history_start if reach is None else days.reaching_back(reach).first
         unbroken: list[str] = []
-        for key in reversed(wanted):
-            if key not in loaded:
+        for month in reversed(months_between(min(first, days.last), days.last)):
+            if month_key(month) not in loaded:
                 break
-            unbroken.insert(0, key)
+            unbroken.insert(0, month_key(month))
         _require(unbroken, days)
-        return self._lake.read("usage_daily", unbroken, "month")
+        return self._lake.read(table, unbroken, "month")
 
 
 def day_keys(days: DayRange) -> list[str]:

@@ -12,7 +12,7 @@ from orchestration_project.settings import EngineSettings
 # Expressions take long to compile and DuckDB's timing varies, so neither is a sign of a bad test.
 settings.register_profile(
     "fast",
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

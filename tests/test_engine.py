@@ -89,6 +89,14 @@ def test_names_with_quotes_are_bound_and_not_run(engine, tmp_path):
     assert (engine.rows(table), rejected) == ([{"it's; --": "1"}], [])
 
 
+def test_line_breaks_within_quotes_do_not_matter_where_a_file_is_read_in_parts(engine, tmp_path):
+    value = "x" * 500 + "\n" + "y" * 500
+    (tmp_path / "large.csv").write_text("a,b\n" + f'"{value}",1\n' * 34_000)
+    table, rejected = engine.delimited(str(tmp_path / "large.csv"), "utf-8")
+    assert rejected == []
+    assert engine.rows(table.group_by("a", "b").agg(n=table.count())) == [{"a": value, "b": "1", "n": 34_000}]
+
+
 def test_lines_longer_than_can_be_read_are_one_sentence(engine, tmp_path):
     (tmp_path / "long.csv").write_text('a,b\n1,"' + "x" * (1 << 25) + "\n")
     with pytest.raises(EngineError, match=r"long.csv can't be read: a line is longer than 16 MB .*; close the quote"):

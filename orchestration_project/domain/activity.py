@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from orchestration_project.domain.days import DayRange, number
+from orchestration_project.domain.days import DayRange, day_number, number
 from orchestration_project.domain.rules import PRIOR_DAYS, RECENT_DAYS, RHYTHM_DAYS, SeverityRules
 from orchestration_project.domain.windows import Counted, window_sums
 
@@ -20,10 +20,11 @@ Kinds = Mapping[str, Sequence[int]]
 """The kinds of event told apart, each with the scan days (numbers) on which it is among the most used."""
 
 
-def daily(rows: ir.Table, kind: str) -> ir.Table:
-    """Single events (`customer_id, day, known_on` and a kind), brought to activity per customer, day and kind."""
-    grouped = rows.mutate(event=rows[kind]).group_by(["customer_id", "day", "event", "known_on"]).agg(quantity=_.count().cast("float64"), users=ibis.literal(0))
-    return with_first_of_day(grouped)
+def contact_days(engagements: ir.Table) -> ir.Table:
+    """Engagements as activity rows, per customer, day, kind and day known: the kind of contact is the event."""
+    dated = engagements.mutate(day=engagements.occurred_at.date(), event=engagements.kind)
+    grouped = dated.group_by(["customer_id", "day", "event", "known_on"])
+    return with_first_of_day(grouped.agg(quantity=_.count().cast("float64"), users=ibis.literal(0)))
 
 
 def with_first_of_day(rolled: ir.Table) -> ir.Table:
@@ -33,8 +34,8 @@ def with_first_of_day(rolled: ir.Table) -> ir.Table:
 
 
 def numbered(rows: ir.Table) -> ir.Table:
-    """Activity rows with day numbers in place of dates."""
-    return rows.mutate(day=number(rows.day), known=number(rows.known_on)).drop("known_on")
+    """Activity rows with numbers for days; `on` keeps the date, by which whole files can be passed over."""
+    return rows.mutate(on=rows.day, day=number(rows.day), known=number(rows.known_on)).drop("known_on")
 
 
 def coverage(rows: ir.Table, days: DayRange, reach: int = RHYTHM_DAYS) -> ir.Table:
@@ -45,7 +46,19 @@ def coverage(rows: ir.Table, days: DayRange, reach: int = RHYTHM_DAYS) -> ir.Tab
     happened = rows.group_by(happened=rows.day).agg(known=rows.known.min())
     scans = day_table(days)
     seen = scans.left_join(happened, [happened.happened > scans.day - reach, happened.known <= scans.day])
-    return seen.group_by("day").agg(last_seen=seen.happened.max().cast("int64"), first_seen=seen.happened.min().cast("int64"))
+    return seen.group_by("day").agg(
+        last_seen=seen.happened.max().cast("int64"), first_seen=seen.happened.min().cast("int64")
+    )
+
+
+def customers_seen(rows: ir.Table) -> ir.Table:
+    """Customers with any activity row, each with the first scan day that may use one."""
+    return rows.group_by("customer_id").agg(known_on=rows.known_on.min())
+
+
+def days_seen(rows: ir.Table) -> ir.Table:
+    """Days with any activity row, each with the first scan day that may use one; enough for `coverage`."""
+    return rows.group_by("day").agg(known_on=rows.known_on.min())
 
 
 def day_table(days: DayRange) -> ir.Table:
@@ -81,17 +94,30 @@ def kind_count(table: ir.Table, period: str, kinds: Kinds, days: DayRange) -> ir
 
 
 def kind_rates(table: ir.Table, period: str, length: int, kinds: Kinds, days: DayRange) -> ir.MapColumn:
-    """Daily rate of each tracked kind that was used in the period, as a map."""
-    names, rates = list(kinds), []
-    for n, kind_days in _listed(kinds):
-        quantity = table[f"{period}_kind_{n}"]
-        used = tracked_on(table, kind_days, days) & (quantity > 0)
-        rates.append(used.ifelse(quantity / length, ibis.null("float64")))
-    if not names:
-        return ibis.map(ibis.literal([], type="array<string>"), ibis.literal([], type="array<float64>"))
-    pairs = [ibis.struct({"kind": ibis.literal(name), "rate": rate}) for name, rate in zip(names, rates, strict=True)]
-    used_pairs = ibis.array(pairs).filter(lambda pair: pair.rate.notnull())
-    return ibis.map(used_pairs.map(lambda pair: pair.kind), used_pairs.map(lambda pair: pair.rate))
+    """Daily rate of each kind that is tracked on the row's scan day, as a map; 0 where it was not used."""
+    numbers = {kind: n for n, kind in enumerate(kinds)}
+    cases = []
+    for run, tracked in _runs(kinds, days):
+        rates = {kind: table[f"{period}_kind_{numbers[kind]}"] / length for kind in tracked}
+        cases.append((table.day.between(run.start, run.stop), _named(rates)))
+    return cases[0][1] if len(cases) == 1 else ibis.cases(*cases)
+
+
+def _named(values: Mapping[str, ir.FloatingValue]) -> ir.MapValue:
+    kind = "map<string, float64>"
+    return ibis.struct(values).cast(kind) if values else ibis.literal({}, type=kind)
+
+
+def _runs(kinds: Kinds, days: DayRange) -> list[tuple[DayRange, list[str]]]:
+    """The range cut where the tracked kinds change."""
+    runs: list[tuple[DayRange, list[str]]] = []
+    for day in days.dates:
+        tracked = [kind for kind, kind_days in kinds.items() if day_number(day) in kind_days]
+        if runs and runs[-1][1] == tracked:
+            runs[-1] = (DayRange(runs[-1][0].first, day), tracked)
+        else:
+            runs.append((DayRange(day, day), tracked))
+    return runs
 
 
 def tracked_on(table: ir.Table, kind_days: Sequence[int], days: DayRange) -> ir.BooleanValue:
@@ -103,40 +129,29 @@ def _listed(kinds: Kinds) -> list[tuple[int, Sequence[int]]]:
     return list(enumerate(kinds.values()))
 
 
-def activity_windows(grid: ir.Table, rows: ir.Table, days: DayRange, kinds: Sequence[str]) -> ir.Table:
-    """Sums over the windows for each row of `grid` (`customer_id, day`).
+def activity_windows(rows: ir.Table, days: DayRange, kinds: Sequence[str]) -> list[Counted]:
+    """What of each activity row counts when, for `window_sums`.
 
     `recent_*` is the last 30 days and `prior_*` the 60 before: `quantity`, `squares` (of row quantities),
-    `active` days, `users` (per day, summed), and per kind `kind_<n>`. `rhythm_active` counts active days of the last 365; `last_used` is a number.
+    `active` days, `users` (per day, summed), and per kind `kind_<n>`. `rhythm_active` counts active days of the last
+    365; `last_used` is a day number.
     """
     window = _recent_rows(rows, days, BASELINE_DAYS)
     year = _recent_rows(rows, days, RHYTHM_DAYS)
-    return window_sums(
-        grid,
-        [
-            Counted(window, _.known, _.day + RECENT_DAYS - 1, _values("recent", kinds)),
-            Counted(
-                window,
-                ibis.greatest(_.known, _.day + RECENT_DAYS),
-                _.day + BASELINE_DAYS - 1,
-                _values("prior", kinds),
-            ),
-            Counted(
-                year,
-                _.known,
-                _.day + RHYTHM_DAYS - 1,
-                {"rhythm_active": _.first_of_day.cast("int32")},
-                {"last_used": _.day},
-            ),
-        ],
-        days,
-    )
+    prior_from = ibis.greatest(_.known, _.day + RECENT_DAYS)
+    active = {"rhythm_active": _.first_of_day.cast("int32")}
+    return [
+        Counted(window, _.known, _.day + RECENT_DAYS - 1, _values("recent", kinds)),
+        Counted(window, prior_from, _.day + BASELINE_DAYS - 1, _values("prior", kinds)),
+        Counted(year, _.known, _.day + RHYTHM_DAYS - 1, active, {"last_used": _.day}),
+    ]
 
 
 def trends(windows: ir.Table, rules: SeverityRules) -> ir.Table:
     """Trend of each customer and scan day.
 
-    `windows` has the sums of `activity_windows`, with `observed_from` (number: since when this customer could be seen).
+    `windows` has the sums of `activity_windows`, with `observed_from` (number: since when this customer could be seen)
+    and `present` (whether anything was ever known of it). Silence longer than a year counts as a year.
     Adds `observed_days, days_since_use, typical_gap_days, calendar_ratio, decline_pct, overlap_decline_pct,
     decline_z`. A null says that there is too little history to tell.
     """
@@ -148,8 +163,10 @@ def trends(windows: ir.Table, rules: SeverityRules) -> ir.Table:
         & (windows.prior_quantity > 0),
     )
     rhythm = rhythm.mutate(
-        days_since_use=rhythm.day - rhythm.last_used,
-        span=ibis.greatest(rhythm.last_used - rhythm.observed_from + 1, 1).cast("float64"),
+        days_since_use=rhythm.present.ifelse(
+            (rhythm.day - rhythm.last_used).cast("int64").fill_null(RHYTHM_DAYS), ibis.null("int64")
+        ),
+        span=ibis.greatest(rhythm.last_used - rhythm.observed_from + 1, 1).cast("float64").fill_null(0.0),
     )
     return _declines(_gaps(rhythm.inner_join(_population(rhythm, rules), "day"), rules))
 
@@ -173,7 +190,7 @@ def _gaps(table: ir.Table, rules: SeverityRules) -> ir.Table:
     """Typical gap: days seen up to the last use per active day, drawn to the population's (gamma-Poisson posterior)."""
     weight = rules.gap_prior_weight
     own = (table.span + weight * table.population_gap) / (table.rhythm_active + weight)
-    return table.mutate(typical_gap_days=table.last_used.notnull().ifelse(own, ibis.null("float64")))
+    return table.mutate(typical_gap_days=table.present.ifelse(own, ibis.null("float64")))
 
 
 def _declines(table: ir.Table) -> ir.Table:
@@ -195,7 +212,8 @@ def _declines(table: ir.Table) -> ir.Table:
 
 
 def _recent_rows(rows: ir.Table, days: DayRange, reach: int) -> ir.Table:
-    return rows.filter(rows.day > days.start - reach, rows.day <= days.stop, rows.known <= days.stop)
+    earliest = days.reaching_back(reach - 1).first
+    return rows.filter(rows.on >= ibis.date(earliest), rows.on <= ibis.date(days.last), rows.known <= days.stop)
 
 
 def _values(period: str, kinds: Sequence[str]) -> dict[str, ibis.Deferred]:
@@ -205,6 +223,4 @@ def _values(period: str, kinds: Sequence[str]) -> dict[str, ibis.Deferred]:
         f"{period}_active": _.first_of_day.cast("int32"),
         f"{period}_users": _.users,
     }
-    return values | {
-        f"{period}_kind_{n}": (_.event == kind).ifelse(_.quantity, 0.0) for n, kind in enumerate(kinds)
-    }
+    return values | {f"{period}_kind_{n}": (_.event == kind).ifelse(_.quantity, 0.0) for n, kind in enumerate(kinds)}

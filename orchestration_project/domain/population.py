@@ -36,9 +36,7 @@ def population(customers: ir.Table, days: DayRange) -> ir.Table:
 
 def _with_intervals(customers: ir.Table) -> ir.Table:
     """Days on which each version is the newest: from when it was known to the day before the next one was."""
-    order = ibis.window(
-        group_by="customer_id", order_by=[customers.valid_from.asc(nulls_first=True)]
-    )
+    order = ibis.window(group_by="customer_id", order_by=[customers.valid_from.asc(nulls_first=True)])
     first = ibis.row_number().over(order) == 0
     known = number_of_time(customers.known_on.cast("timestamp"))
     sign_up = number_of_time(customers.signed_up_at)

@@ -7,11 +7,11 @@ import ibis.expr.types as ir
 from ibis import _
 
 from orchestration_project.domain import activity
-from orchestration_project.domain.days import DayRange, number, number_of_time, to_date
-from orchestration_project.domain.payments import payment_facts
+from orchestration_project.domain.days import DayRange, number, number_of_time
+from orchestration_project.domain.payments import oldest_unpaid, payment_facts, payment_rows, payment_windows
 from orchestration_project.domain.population import FAR, population
 from orchestration_project.domain.rules import RHYTHM_DAYS, ChurnRules, SeverityRules
-from orchestration_project.domain.tickets import ticket_facts
+from orchestration_project.domain.tickets import ticket_facts, ticket_windows
 from orchestration_project.domain.windows import Counted, window_sums
 
 ATTRIBUTES = (
@@ -20,38 +20,104 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 
+FIGURES = {
+    "tickets": {
+        "tickets_30d": "int64",
+        "tickets_open": "int64",
+        "tickets_urgent_open": "int64",
+        "tickets_prior_monthly": "float64",
+        "satisfaction_90d": "float64",
+    },
+    "payments": {
+        "invoices_known": "int64",
+        "overdue_count": "int64",
+        "overdue_amount": "float64",
+        "overdue_days": "int64",
+        "failed_payments_90d": "int64",
+        "typical_invoice": "float64",
+    },
+    "engagement": {
+        "engagement_30d": "int64",
+        "engagement_prior_60d": "int64",
+        "engagement_kinds_30d": "int64",
+        "engagement_kinds_prior_60d": "int64",
+        "engagement_days_since": "int64",
+        "engagement_typical_gap_days": "float64",
+        "engagement_observed_days": "int64",
+        "engagement_decline_pct": "float64",
+        "engagement_decline_z": "float64",
+        "notice_given": "boolean",
+    },
+    "usage": {},
+}
+"""Figures of each part of a profile; all are null where the part is missing."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """Validated facts that profiles are made of; None where a source is not connected."""
 
     customers: ir.Table
     usage_daily: ir.Table | None
+    usage_customers: ir.Table | None
+    """`activity.customers_seen` of usage."""
+    usage_coverage: ir.Table | None
+    """`activity.days_seen` of usage."""
     support_tickets: ir.Table | None
     invoices: ir.Table | None
-    engagements: ir.Table | None
+    engagement_daily: ir.Table | None
+    """Engagements per customer, day and kind, as `activity.daily` makes them."""
+
+
+def scan_population(facts: Facts, days: DayRange, churn: ChurnRules) -> ir.Table:
+    """Who each scan day holds: customers who are there, and who used of late where churn is inactivity."""
+    people = population(facts.customers, days)
+    if churn.kind == "contract" or facts.usage_daily is None:
+        return people
+    rows = activity.numbered(facts.usage_daily)
+    counted = Counted(rows, _.known, _.day + churn.active_window_days - 1, {"uses": 1})
+    active = window_sums(people.select("customer_id", "day"), [counted], days).filter(_.uses > 0)
+    return people.semi_join(active, ["customer_id", "day"])
+
+
+def profile_windows(
+    people: ir.Table, facts: Facts, days: DayRange, rules: SeverityRules, kinds: activity.Kinds
+) -> ir.Table:
+    """All window sums of `people` (`scan_population`), in one pass."""
+    counted: list[Counted] = []
+    if facts.support_tickets is not None:
+        counted += ticket_windows(facts.support_tickets, rules)
+    if facts.invoices is not None:
+        counted += payment_windows(payment_rows(facts.invoices))
+    if facts.engagement_daily is not None:
+        rows = activity.numbered(facts.engagement_daily)
+        notices = rows.filter(rows.event.isin(rules.notice_kinds))
+        counted += activity.activity_windows(rows, days, list(kinds))
+        counted.append(Counted(notices, _.known, _.day + RHYTHM_DAYS - 1, {"notices": 1}))
+    return window_sums(people.select("customer_id", "day"), counted, days)
 
 
 def customer_profiles(
-    facts: Facts, days: DayRange, churn: ChurnRules, rules: SeverityRules, engagement_kinds: activity.Kinds
+    people: ir.Table, windows: ir.Table, facts: Facts, days: DayRange, rules: SeverityRules, kinds: activity.Kinds
 ) -> ir.Table:
     """One row per customer in the population of each scan day of `days`.
 
     Attributes, ticket, payment and engagement facts; per part (`tickets`, `payments`, `engagement`, `usage`) a
-    `<part>_missing` reason, null where the part is there.
+    `<part>_missing` reason, null where the part is there. `windows` is `profile_windows` of `people`.
     """
-    people = population(facts.customers, days)
-    if churn.kind == "inactivity" and facts.usage_daily is not None:
-        people = _active(people, facts.usage_daily, days, churn)
-    keys = people.select("customer_id", "day", "sign_up_day")
-    parts = [
-        _tickets(keys, facts.support_tickets, days, rules),
-        _payments(keys, facts.invoices, days, rules),
-        _engagement(keys, facts.engagements, days, rules, engagement_kinds),
-        _usage_presence(keys, facts.usage_daily, days, rules),
-    ]
-    profiles = people.select("customer_id", "scan_day", "day", *ATTRIBUTES)
-    for part in parts:
-        profiles = profiles.left_join(part, ["customer_id", "day"]).drop("customer_id_right", "day_right")
+    table = people.inner_join(windows, ["customer_id", "day"])
+    told = {
+        "tickets": _tickets(table, facts.support_tickets, days, rules),
+        "payments": _payments(table, facts.invoices, days, rules),
+        "engagement": _engagement(table, facts.engagement_daily, days, rules, kinds),
+        "usage": _usage(people, facts, days, rules),
+    }
+    profiles = people.select("customer_id", "day", "scan_day", *ATTRIBUTES)
+    for part, rows in told.items():
+        if rows is None:
+            profiles = profiles.mutate(**_nothing(part))
+        else:
+            profiles = profiles.inner_join(_only_known(rows, part), ["customer_id", "day"])
     return profiles.drop("day")
 
 
@@ -73,65 +139,34 @@ def observed_from(table: ir.Table) -> ir.IntegerColumn:
     return ibis.greatest(table.sign_up_day, table.first_seen.fill_null(table.day), table.day - RHYTHM_DAYS + 1)
 
 
-def _active(people: ir.Table, usage: ir.Table, days: DayRange, churn: ChurnRules) -> ir.Table:
-    rows = activity.numbered(usage)
-    rows = rows.filter(rows.day > days.start - churn.active_window_days, rows.day <= days.stop)
-    counted = Counted(rows, _.known, _.day + churn.active_window_days - 1, {"uses": 1})
-    active = window_sums(people.select("customer_id", "day"), [counted], days).filter(_.uses > 0)
-    return people.semi_join(active, ["customer_id", "day"])
-
-
-def _tickets(keys: ir.Table, tickets: ir.Table | None, days: DayRange, rules: SeverityRules) -> ir.Table:
+def _tickets(table: ir.Table, tickets: ir.Table | None, days: DayRange, rules: SeverityRules) -> ir.Table | None:
     if tickets is None:
-        nothing = _nothing("int64", "tickets_30d", "tickets_open", "tickets_urgent_open")
-        nothing |= _nothing("float64", "tickets_prior_monthly", "satisfaction_90d")
-        return _unconnected(keys, "tickets", nothing)
-    seen = _coverage(tickets, "opened_at", days)
-    people = keys.inner_join(seen, "day")
-    people = people.mutate(observed_from=ibis.greatest(people.sign_up_day, people.first_seen))
-    facts = ticket_facts(people, tickets, days, rules).inner_join(seen, "day")
-    reason = missing_reason(facts.day, facts, rules.stale_after_days["support_tickets"])
-    return _only_known(facts, "tickets_missing", reason).drop("first_seen", "last_seen")
+        return None
+    seen = table.inner_join(_coverage(tickets, "opened_at", days), "day")
+    facts = ticket_facts(seen, ibis.greatest(seen.sign_up_day, seen.first_seen), rules)
+    reason = missing_reason(seen.day, seen, rules.stale_after_days["support_tickets"])
+    return seen.select("customer_id", "day", **facts, reason=reason)
 
 
-def _payments(keys: ir.Table, invoices: ir.Table | None, days: DayRange, rules: SeverityRules) -> ir.Table:
+def _payments(table: ir.Table, invoices: ir.Table | None, days: DayRange, rules: SeverityRules) -> ir.Table | None:
     if invoices is None:
-        nothing = _nothing("int64", "invoices_known", "overdue_count", "failed_payments_90d", "overdue_days")
-        nothing |= _nothing("float64", "overdue_amount", "typical_invoice")
-        return _unconnected(keys, "payments", nothing)
-    seen = _coverage(invoices, "issued_at", days)
-    facts = payment_facts(keys, invoices, days).inner_join(seen, "day")
-    reason = missing_reason(facts.day, facts, rules.stale_after_days["invoices"], facts.invoices_known == 0)
-    return _only_known(facts, "payments_missing", reason).drop("first_seen", "last_seen")
-
-
-def engagement_activity(engagements: ir.Table) -> ir.Table:
-    """Engagements as activity rows: the kind of contact is the event."""
-    dated = engagements.mutate(day=engagements.occurred_at.date())
-    return activity.numbered(activity.with_first_of_day(activity.daily(dated, "kind")))
+        return None
+    oldest = oldest_unpaid(payment_rows(invoices), days)
+    seen = table.inner_join(_coverage(invoices, "issued_at", days), "day")
+    seen = seen.left_join(oldest, ["customer_id", "day"]).drop("customer_id_right", "day_right")
+    reason = missing_reason(seen.day, seen, rules.stale_after_days["invoices"], seen.invoices_known == 0)
+    return seen.select("customer_id", "day", **payment_facts(seen), reason=reason)
 
 
 def _engagement(
-    keys: ir.Table, engagements: ir.Table | None, days: DayRange, rules: SeverityRules, kinds: activity.Kinds
-) -> ir.Table:
-    if engagements is None:
-        nothing = _nothing("int64", "engagement_30d", "engagement_prior_60d", "engagement_days_since")
-        nothing |= _nothing("int64", "engagement_observed_days", "engagement_kinds_30d", "engagement_kinds_prior_60d")
-        nothing |= _nothing("float64", "engagement_decline_pct", "engagement_decline_z", "engagement_typical_gap_days")
-        return _unconnected(keys, "engagement", nothing | {"notice_given": ibis.null("boolean")})
-    rows = engagement_activity(engagements)
-    windows = activity.activity_windows(keys.select("customer_id", "day"), rows, days, list(kinds))
-    seen = keys.inner_join(windows, ["customer_id", "day"]).left_join(activity.coverage(rows, days), "day")
-    seen = seen.drop("day_right")
-    facts = activity.trends(seen.mutate(observed_from=observed_from(seen)), rules)
-    notices = rows.filter(rows.event.isin(rules.notice_kinds))
-    noticed = Counted(notices, _.known, _.day + RHYTHM_DAYS - 1, {"notices": 1})
-    noticed_by = window_sums(keys.select("customer_id", "day"), [noticed], days)
-    facts = facts.inner_join(noticed_by, ["customer_id", "day"])
-    reason = missing_reason(
-        facts.day, facts, rules.stale_after_days["engagements"], facts.last_used.isnull()
-    )
-    told = facts.select(
+    table: ir.Table, contacts: ir.Table | None, days: DayRange, rules: SeverityRules, kinds: activity.Kinds
+) -> ir.Table | None:
+    if contacts is None:
+        return None
+    seen = table.inner_join(activity.coverage(activity.numbered(contacts), days), "day")
+    present = (seen.last_used > seen.day - RHYTHM_DAYS).fill_null(False)
+    facts = activity.trends(seen.mutate(observed_from=observed_from(seen), present=present), rules)
+    return facts.select(
         "customer_id",
         "day",
         engagement_30d=facts.recent_quantity.cast("int64"),
@@ -144,31 +179,27 @@ def _engagement(
         engagement_decline_pct=facts.decline_pct,
         engagement_decline_z=facts.decline_z,
         notice_given=facts.notices > 0,
-        reason=reason,
+        reason=missing_reason(facts.day, facts, rules.stale_after_days["engagements"], ~facts.present),
     )
-    return _only_known(told, "engagement_missing", told.reason).drop("reason")
 
 
-def _usage_presence(keys: ir.Table, usage: ir.Table | None, days: DayRange, rules: SeverityRules) -> ir.Table:
-    if usage is None:
-        return _unconnected(keys, "usage", _nothing("date", "last_used_on"))
-    rows = activity.numbered(usage)
-    year = rows.filter(rows.day > days.start - RHYTHM_DAYS, rows.day <= days.stop)
-    last = Counted(year, _.known, _.known, {}, {"last_used": _.day})
-    seen = window_sums(keys.select("customer_id", "day"), [last], days)
-    seen = seen.left_join(activity.coverage(year, days), "day").drop("day_right")
-    recent = (seen.last_used > seen.day - RHYTHM_DAYS).ifelse(seen.last_used, ibis.null("int64"))
-    reason = missing_reason(seen.day, seen, rules.stale_after_days["usage_events"], recent.isnull())
-    told = seen.select("customer_id", "day", last_used_on=to_date(recent), reason=reason)
-    return _only_known(told, "usage_missing", told.reason).drop("reason")
+def _usage(people: ir.Table, facts: Facts, days: DayRange, rules: SeverityRules) -> ir.Table | None:
+    if facts.usage_customers is None or facts.usage_coverage is None:
+        return None
+    first = facts.usage_customers.group_by("customer_id").agg(known=number(_.known_on).min())
+    covered = facts.usage_coverage.select(day=number(_.day), known=number(_.known_on))
+    seen = people.select("customer_id", "day").inner_join(activity.coverage(covered, days), "day")
+    seen = seen.left_join(first, "customer_id").drop("customer_id_right")
+    absent = seen.known.isnull() | (seen.known > seen.day)
+    reason = missing_reason(seen.day, seen, rules.stale_after_days["usage_events"], absent)
+    return seen.select("customer_id", "day", reason=reason)
 
 
-def _only_known(facts: ir.Table, name: str, reason: ir.StringColumn) -> ir.Table:
-    """The facts with their reason column; where there is a reason, the facts are null."""
-    facts = facts.mutate(**{name: reason})
-    known = facts[name].isnull()
-    figures = [column for column in facts.columns if column not in ("customer_id", "day", name)]
-    return facts.mutate(**{each: known.ifelse(facts[each], ibis.null()) for each in figures})
+def _only_known(rows: ir.Table, part: str) -> ir.Table:
+    """The part's figures with its reason column; where there is a reason, the figures are null."""
+    known = rows.reason.isnull()
+    figures = {name: known.ifelse(rows[name], ibis.null(kind)) for name, kind in FIGURES[part].items()}
+    return rows.select("customer_id", "day", **figures, **{f"{part}_missing": rows.reason})
 
 
 def _coverage(rows: ir.Table, happened: str, days: DayRange) -> ir.Table:
@@ -176,10 +207,6 @@ def _coverage(rows: ir.Table, happened: str, days: DayRange) -> ir.Table:
     return activity.coverage(dated, days, reach=FAR)
 
 
-def _nothing(kind: str, *names: str) -> dict[str, ir.Value]:
-    return {name: ibis.null(kind) for name in names}
-
-
-def _unconnected(keys: ir.Table, part: str, nothing: dict[str, ir.Value]) -> ir.Table:
-    reason = ibis.literal("source_not_connected").cast("string")
-    return keys.select("customer_id", "day", **nothing, **{f"{part}_missing": reason})
+def _nothing(part: str) -> dict[str, ir.Value]:
+    reason = ibis.literal("source_not_connected", type="string")
+    return {name: ibis.null(kind) for name, kind in FIGURES[part].items()} | {f"{part}_missing": reason}

@@ -48,10 +48,14 @@ class ChurnRules(Rules):
 class SeverityRules(Rules):
     """From signals to severities in [0, 1]."""
 
-    decline_threshold_pct: float = Field(20, ge=0, lt=100, description="Decline, in percent, above which severity rises.")
+    decline_threshold_pct: float = Field(
+        20, ge=0, lt=100, description="Decline, in percent, above which severity rises."
+    )
     decline_span_pct: Positive = Field(60, description="Percent above the threshold at which severity is 1.")
     significance_z: Positive = Field(1.645, description="z below minus which a decline is called significant.")
-    min_prior_active_days: int = Field(3, ge=1, description="Active days the 60 prior days need before a decline is told.")
+    min_prior_active_days: int = Field(
+        3, ge=1, description="Active days the 60 prior days need before a decline is told."
+    )
     gap_half: Positive = Field(3, description="Silence, in typical gaps, at which its severity is one half.")
     gap_floor_days: Positive = Field(4, description="Shortest gap that silence is measured in: a weekend says nothing.")
     gap_prior_weight: Positive = Field(3, description="Weight of the population's gap, in gaps, in a customer's own.")
@@ -100,7 +104,9 @@ class ScoringRules(Rules):
     """From severities to score, band, confidence and next action."""
 
     weights: Weights = Field(default_factory=Weights, description="Family weights.")
-    min_present_weight: Share = Field(0.7, description="Share of the connected weight that must be present for a score.")
+    min_present_weight: Share = Field(
+        0.7, description="Share of the connected weight that must be present for a score."
+    )
     medium_from: float = Field(4, ge=1, le=10, description="Score from which the band is medium.")
     high_from: float = Field(8, ge=1, le=10, description="Score from which the band is high.")
     exception_floor: float = Field(8, ge=1, le=10, description="Lowest score of a customer with an exception.")

@@ -6,8 +6,9 @@ import ibis.expr.types as ir
 from orchestration_project.domain import activity
 from orchestration_project.domain.activity import Kinds
 from orchestration_project.domain.days import DayRange, number, number_of_time, to_date
-from orchestration_project.domain.profiles import missing_reason, observed_from
+from orchestration_project.domain.profiles import observed_from
 from orchestration_project.domain.rules import PRIOR_DAYS, RECENT_DAYS, SeverityRules
+from orchestration_project.domain.windows import window_sums
 
 TREND_COLUMNS = {
     "usage_30d": "float64",
@@ -38,23 +39,24 @@ TREND_COLUMNS = {
 def usage_windows(profiles: ir.Table, rows: ir.Table, days: DayRange, kinds: Kinds) -> ir.Table:
     """Window sums of every customer and scan day in `profiles`; `rows` is `usage_daily` with day numbers."""
     people = profiles.select(
-        "customer_id", day=number(profiles.scan_day), sign_up_day=number_of_time(profiles.signed_up_at)
+        "customer_id",
+        "usage_missing",
+        day=number(profiles.scan_day),
+        sign_up_day=number_of_time(profiles.signed_up_at),
     )
-    windows = activity.activity_windows(people.select("customer_id", "day"), rows, days, list(kinds))
-    return people.inner_join(windows, ["customer_id", "day"])
+    counted = activity.activity_windows(rows, days, list(kinds))
+    sums = window_sums(people.select("customer_id", "day"), counted, days)
+    return people.inner_join(sums, ["customer_id", "day"])
 
 
-def usage_trends(
-    windows: ir.Table, coverage: ir.Table, days: DayRange, kinds: Kinds, rules: SeverityRules
-) -> ir.Table:
+def usage_trends(windows: ir.Table, coverage: ir.Table, days: DayRange, kinds: Kinds, rules: SeverityRules) -> ir.Table:
     """Trends from `usage_windows` and the source's `activity.coverage`.
 
     Rates are per day. `decline_pct` sets the last 30 days against what the 60 before and the calendar lead to expect;
     `overlap_decline_pct` is the 30-against-90-day figure that understates it. Null is unknown, never zero.
     """
-    seen = windows.left_join(coverage, "day").drop("day_right")
-    told = activity.trends(seen.mutate(observed_from=observed_from(seen)), rules)
-    reason = missing_reason(told.day, told, rules.stale_after_days["usage_events"], told.last_used.isnull())
+    seen = windows.inner_join(coverage, "day")
+    told = activity.trends(seen.mutate(observed_from=observed_from(seen), present=seen.usage_missing.isnull()), rules)
     significant = (told.decline_pct > rules.decline_threshold_pct) & (told.decline_z < -rules.significance_z)
     known = told.mutate(
         scan_day=to_date(told.day),
@@ -74,7 +76,6 @@ def usage_trends(
         last_used_on=to_date(told.last_used),
         significant=significant.fill_null(False),
         trend=_trend(told, significant, rules),
-        usage_missing=reason,
     )
     present = {
         name: known.usage_missing.isnull().ifelse(known[name], ibis.null()).cast(kind)
@@ -94,7 +95,7 @@ def trends_without_usage(profiles: ir.Table) -> ir.Table:
 def _trend(told: ir.Table, significant: ir.BooleanColumn, rules: SeverityRules) -> ir.StringColumn:
     silence = ibis.greatest(float(rules.stopped_min_days), told.typical_gap_days * rules.stopped_gaps)
     return ibis.cases(
-        (told.last_used.isnull(), "unknown"),
+        (~told.present, "unknown"),
         (told.days_since_use >= silence, "stopped"),
         (told.decline_pct.isnull(), "insufficient_history"),
         (significant, "down"),

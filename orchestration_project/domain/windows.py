@@ -63,29 +63,41 @@ def window_sums(grid: ir.Table, counted: Sequence[Counted], days: DayRange, key:
 
 
 def _changes(counted: Counted, days: DayRange, key: str) -> list[ir.Table]:
+    """What counted rows add on their first day and take away after their last, within the scan days.
+
+    What already stands on the first scan day is summed up beforehand: it is by far the most.
+    """
     rows = counted.rows.mutate(_start=counted.start, _end=counted.end).filter(_._start <= days.stop)
     rows = rows.mutate(_live=(rows._end >= days.start) & (rows._end >= rows._start))
     if not counted.latest:
         rows = rows.filter(_._live)
-    entering = rows.mutate(_at=ibis.greatest(_._start, days.start).cast("int32"))
-    enters = entering.group_by([key, "_at"]).agg(
-        **{name: _sum(value) for name, value in counted.values.items()},
+    standing = rows.filter(_._start <= days.start).group_by(key).agg(
+        **{name: _._live.sum() * value if isinstance(value, int) else value.sum(where=_._live)
+           for name, value in counted.values.items()},
         **{name: value.max() for name, value in counted.latest.items()},
-    )
+    )  # fmt: skip
+    stands = standing.mutate(day=ibis.literal(days.start).cast("int32"))
     if len(days) == 1:
-        return [enters.rename(day="_at")]
-    leaving = rows.filter(_._live, _._end < days.stop).mutate(_at=(_._end + 1).cast("int32"))
-    leaves = leaving.group_by([key, "_at"]).agg(**{name: -_sum(value) for name, value in counted.values.items()})
-    return [enters.rename(day="_at"), leaves.rename(day="_at")]
+        return [stands]
+    arriving = rows.filter(_._start > days.start)
+    latest = dict(counted.latest)
+    arrives = arriving.select(
+        key, **_amounts(arriving, counted, 1), **{n: v.resolve(arriving) for n, v in latest.items()}, day=_._start
+    )
+    leaving = rows.filter(_._live, _._end < days.stop)
+    leaves = leaving.select(key, **_amounts(leaving, counted, -1), day=_._end + 1)
+    return [stands, arrives, leaves]
 
 
-def _sum(value: Deferred | int) -> Deferred:
-    return _._live.sum() * value if isinstance(value, int) else value.sum(where=_._live)
+def _amounts(rows: ir.Table, counted: Counted, sign: int) -> dict[str, ir.Value]:
+    signed = rows._live.ifelse(float(sign), 0.0)
+    return {
+        name: signed * value if isinstance(value, int) else signed * value.resolve(rows).cast("float64")
+        for name, value in counted.values.items()
+    }
 
 
 def _aligned(table: ir.Table, key: str, sums: Sequence[str], latest: Sequence[str]) -> ir.Table:
-    absent = {name: ibis.literal(0.0) for name in sums if name not in table.columns}
-    absent |= {name: ibis.null("int64") for name in latest if name not in table.columns}
-    present = {name: table[name].cast("float64") for name in sums if name in table.columns}
-    present |= {name: table[name].cast("int64") for name in latest if name in table.columns}
-    return table.select(key, "day", **{name: (absent | present)[name] for name in (*sums, *latest)})
+    columns = {name: table[name].cast("float64") if name in table.columns else ibis.literal(0.0) for name in sums}
+    columns |= {name: table[name].cast("int64") if name in table.columns else ibis.null("int64") for name in latest}
+    return table.select(key, day=table.day.cast("int32"), **columns)

@@ -1,5 +1,6 @@
 """Files: CSV, JSON Lines and Parquet, on this machine or behind any fsspec URL."""
 
+import codecs
 import glob
 from functools import cached_property
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from orchestration_project.engine import DataError, Engine
+from orchestration_project.engine import DataError, Engine, readable
 from orchestration_project.sources.config import FilesSource
 from orchestration_project.sources.connector import RawRows
 from orchestration_project.sources.errors import EmptyFile, NoFile, SourceError
@@ -106,10 +107,11 @@ def _together(tables: list[ir.Table]) -> ir.Table:
 
 
 def _encoding(file: str) -> str:
-    try:
-        with Path(file).open(encoding="utf-8") as text:
-            while text.read(1 << 20):
-                pass
-    except UnicodeDecodeError:
-        return "latin-1"
+    with readable(file), Path(file).open("rb") as content:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            while block := content.read(1 << 20):
+                decoder.decode(block)
+        except UnicodeDecodeError:
+            return "latin-1"
     return "utf-8"

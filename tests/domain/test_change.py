@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from orchestration_project.domain.change import STEPS, Change, path, split
 from orchestration_project.domain.rules import FAMILIES, RiskRules, ScoringRules, SeverityRules, Weights
 
-OLD = RiskRules()
+OLD, LOOSE = RiskRules(), RiskRules(scoring=ScoringRules(min_present_weight=0.2))
 OTHERS = [
     OLD,
     RiskRules(scoring=ScoringRules(weights=Weights(usage_decline=0.1, support_tickets=0.6))),
     RiskRules(
         severities=SeverityRules(decline_threshold_pct=5, overdue_days_full=10), scoring=ScoringRules(exception_floor=9)
     ),
-    RiskRules(scoring=ScoringRules(min_present_weight=0.2)),
+    LOOSE,
 ]
 CALM = {"decline_pct": 20.0}
 MISSING = ("usage_missing", "tickets_missing", "payments_missing", "engagement_missing")
@@ -26,13 +26,13 @@ MISSING = ("usage_missing", "tickets_missing", "payments_missing", "engagement_m
 def steps(company):
     """The scores of all steps from one row of signals to another."""
 
-    def of(then, now, old=OLD, new=OLD, connected=(FAMILIES, FAMILIES)):
+    def of(then, now, old=OLD, new=OLD):
         first, second = company.load("signals", [then], "first_day"), company.load("signals", [now], "second_day")
-        told = cache(lambda: path(first, second, old, new, *connected))
+        told = cache(lambda: path(first, second, old, new, FAMILIES, FAMILIES))
         found = {}
         for step in STEPS:
-            key = (new.version, connected[1]) if step == "now" else (old.version, connected[0])
-            found[step] = company.rows(company.compute(lambda step=step: told()[step], f"step_{step}", *key))[0][
+            version = new.version if step == "now" else old.version
+            found[step] = company.rows(company.compute(lambda step=step: told()[step], f"step_{step}", version))[0][
                 "score"
             ]
         return found
@@ -64,9 +64,7 @@ def test_a_part_that_appeared_counts_as_missing_before_and_not_as_data(steps) ->
 
 
 def test_a_stop_seen_only_since_usage_is_there_again_is_missing_data(steps) -> None:
-    others = tuple(family for family in FAMILIES if family != "usage_decline")
-    then = {"usage_missing": "source_not_connected"}
-    change = split(steps(then, {"days_since_use": 100}, connected=(others, FAMILIES)))
+    change = split(steps({"usage_missing": "source_stale"}, {"days_since_use": 100}, LOOSE, LOOSE))
     assert (change.then, change.now, change.data) == (1, 8, 0)
     assert change.missing == pytest.approx(7)
 
@@ -85,10 +83,9 @@ def test_without_a_score_on_either_day_there_is_no_change_to_split(steps) -> Non
 
 
 def test_where_no_family_is_there_both_times_all_of_it_is_missing_data(steps) -> None:
-    either = (("usage_decline", "engagement_drop"), ("support_tickets", "payment_issues"))
     then = {"tickets_missing": "no_rows", "payments_missing": "no_rows", "decline_pct": 80.0, "days_to_renewal": None}
     now = {"usage_missing": "no_rows", "engagement_missing": "no_rows"}
-    change = split(steps(then, now, OLD, OLD, either))
+    change = split(steps(then, now, LOOSE, LOOSE))
     assert (change.data, change.configuration) == (0, 0)
     assert change.missing == pytest.approx(change.now - change.then) != 0
 

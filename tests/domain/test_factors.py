@@ -135,7 +135,7 @@ figures = st.none() | st.floats(-1e6, 1e6)
 counts = st.none() | st.integers(0, 10**6)
 
 
-@settings(max_examples=settings().max_examples * 6)
+@settings(max_examples=settings().max_examples * 4)
 @given(
     st.fixed_dictionaries(
         {"decline_pct": figures, "days_since_use": counts, "tickets_30d": counts, "overdue_days": counts},

@@ -6,7 +6,7 @@ compile a scan of another day takes longer than all else.
 
 import os
 from datetime import date, datetime, timedelta
-from itertools import chain
+from itertools import chain, cycle
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
@@ -110,15 +110,23 @@ def rows_of(many: st.SearchStrategy, at_most: int) -> st.SearchStrategy[list]:
 
 
 def heartbeat() -> dict[str, list[dict]]:
-    """What keeps every source alive, so that not all is stale."""
+    """What keeps every source alive, so that not all is stale; some of it is recorded late."""
     days = [moment(offset) for offset in range(-425, 60)]
-    mine = {"customer_id": "a"}
-    uses = [("login", day.date()) for day in days] + [("report", day.date()) for day in days[::5]]
+    uses = [("login", day, 0) for day in days]
+    uses += [("report", day, late) for day, late in zip(days[::5], cycle((0, 1, 35, 70)), strict=False)]
+
+    def mine(moment_: datetime, late: int, **row) -> dict:
+        return {"customer_id": "a", "known_on": (moment_ + timedelta(late)).date(), **row}
+
+    lately = list(zip(days, cycle((0, 3, 40)), strict=False))
     return {
-        "usage_events": [mine | {"event": event, "day": day, "known_on": day} for event, day in uses],
-        "support_tickets": [mine | {"opened_at": day, "resolved_at": day + timedelta(3)} for day in days[::29]],
-        "invoices": [mine | {"due_at": day, "paid_at": day, "status": "paid"} for day in days[::30]],
-        "engagements": [mine | {"occurred_at": day} for day in days[::9]],
+        "usage_events": [mine(day, late, event=event, day=day.date()) for event, day, late in uses],
+        "support_tickets": [
+            mine(day, late, opened_at=day, resolved_at=day + timedelta(3), satisfaction=1 + n % 7 / 3)
+            for n, (day, late) in enumerate(lately[::11])
+        ],
+        "invoices": [mine(day, late, due_at=day, paid_at=day + timedelta(20)) for day, late in lately[::14]],
+        "engagements": [mine(day, late, occurred_at=day) for day, late in lately[::7]],
     }
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from orchestration_project.domain.rules import FAMILIES, ScoringRules, Weights
 
 PRIOR = Weights()
-MANY = settings(max_examples=settings().max_examples * 6)
+MANY = settings(max_examples=settings().max_examples * 4)
 FULL = dict.fromkeys(FAMILIES, 1.0)
 MAXIMAL = {"usage_decline": 1.0, "support_tickets": 1.0, "payment_issues": 1.0}
 

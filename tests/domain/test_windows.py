@@ -11,7 +11,7 @@ from ibis import _
 from orchestration_project.domain.days import DayRange
 from orchestration_project.domain.windows import EXACT_STEP, Counted, exact, window_sums
 
-MANY = settings(max_examples=settings().max_examples * 4)
+MANY = settings(max_examples=settings().max_examples * 8)
 DAYS = DayRange(date(2024, 2, 27), date(2024, 3, 2))
 RANGES = st.sampled_from([DAYS, DayRange(DAYS.first, DAYS.first), DayRange(DAYS.first, date(2024, 3, 31))])
 CUSTOMERS = ("a", "b", "c")
@@ -19,8 +19,8 @@ AMOUNTS = st.integers(-(2**40), 2**40).map(lambda n: n * EXACT_STEP)
 FACTS = st.fixed_dictionaries(
     {
         "customer_id": st.sampled_from(["a", "b", "not asked for"]),
-        "start": st.integers(DAYS.start - 40, DAYS.stop + 40),
-        "end": st.integers(DAYS.start - 40, DAYS.stop + 40) | st.just(2_000_000),
+        "start": st.integers(DAYS.start - 3, DAYS.stop + 3) | st.just(0),
+        "end": st.integers(DAYS.start - 3, DAYS.stop + 3) | st.sampled_from([0, 2_000_000]),
         "amount": AMOUNTS,
         "seen": st.none() | st.integers(-5, 5),
     }
@@ -54,7 +54,7 @@ def by_loop(facts, days: DayRange):
 
 
 @MANY
-@given(st.lists(FACTS, max_size=40), RANGES)
+@given(st.lists(FACTS, min_size=5, max_size=40), RANGES)
 def test_every_sum_and_latest_value_is_what_a_loop_over_customers_and_days_finds(summed, facts, days) -> None:
     assert list(summed(facts, days).values()) == sorted(
         by_loop(facts, days), key=lambda row: (row["day"], row["customer_id"])
@@ -76,9 +76,9 @@ def test_a_fact_counts_from_its_first_day_to_its_last(summed) -> None:
 
 
 def test_a_fact_whose_end_lies_before_its_start_never_counts_but_is_seen(summed) -> None:
-    found = summed([{"start": DAYS.start + 2, "end": DAYS.start + 1, "amount": 2.5, "seen": 7}])
+    found = summed([{"start": DAYS.start + 3, "end": DAYS.start + 1, "amount": 2.5, "seen": 7}])
     assert {row["n"] for row in found.values()} == {0}
-    assert [found["c", day]["seen"] for day in range(5)] == [None, None, 7, 7, 7]
+    assert [found["c", day]["seen"] for day in range(5)] == [None, None, None, 7, 7]
 
 
 def test_a_customer_without_facts_has_zeros_and_nothing_seen(summed) -> None:

@@ -198,6 +198,17 @@ def test_naive_times_are_of_the_zone_that_is_said_in_the_database_and_in_files_a
     assert home.rows(home.usage(), "day") == [(utc.date(),)]
 
 
+def test_times_without_end_are_quarantined_whatever_the_zone(home, postgres):
+    rows = [
+        {"customer_id": "C1", "occurred_at": time, "event": "x"} for time in ("infinity", "20260-01-01", "2026-03-01")
+    ]
+    postgres.load("events", {"customer_id": "text", "occurred_at": "timestamp", "event": "text"}, rows)
+    for zone in ("UTC", "America/New_York"):
+        connect(home, postgres, "events", timezone=zone)
+        ingested = home.usage()
+        assert (ingested.kept, ingested.reasons) == (1, {"occurred_at is not plausible": 2})
+
+
 def test_enumerations_and_other_types_of_the_database_do_not_get_in_the_way(home, postgres):
     postgres.run(
         "DROP TABLE IF EXISTS bills", "DROP TYPE IF EXISTS state", "CREATE TYPE state AS ENUM ('Open', 'Paid')",
