@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.results import KINDS, OWNERS, records, table_metadata, unique_key, written
+from assets.results import KINDS, OWNERS, records, table_metadata, tell_rows, unique_key, written
 from orchestration_project.domain.completeness import (
     PARTS,
     Completeness,
@@ -38,6 +38,7 @@ def profile_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         with workspace.lake() as lake:
             scan = Scan(lake, workspace)
             scan.write("customer_profiles", days, context.log.info)
+            tell_rows(context, lake.counts("customer_profiles", day_keys(days), "scan_day"))
             return _report(days, scan.fields, lake, workspace)
 
     return [profiles]
@@ -59,9 +60,7 @@ def _report(
     coverage = records([{"field": name, "share": share} for name, share in shares[0].items()] if shares else [])
     unique = unique_key("unique", profiles, ("customer_id", "scan_day"), lake.engine.value)
     metadata = {"coverage per field": coverage, "fields not connected": ", ".join(fields[1]) or "none"}
-    return written(
-        sum(each.customers for each in found.values()), metadata, [_complete(days, found, fields[1]), unique]
-    )
+    return written(metadata, [_complete(days, found, fields[1]), unique])
 
 
 def _complete(days: DayRange, found: dict, not_connected: list[str]) -> dg.AssetCheckResult:

@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
 
 OWNERS = ["team:customer-success"]
+ROW_COUNT = "dagster/row_count"
 KINDS = {"ibis", "duckdb", "parquet"}
 
 
@@ -18,11 +19,15 @@ def table_metadata(name: str) -> Mapping[str, Any]:
     return {"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": name}
 
 
-def written(
-    rows: int, metadata: Mapping[str, Any] | None = None, checks: Sequence[dg.AssetCheckResult] = ()
-) -> dg.MaterializeResult:
-    """The result of an asset that wrote `rows` rows."""
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **(metadata or {})}, check_results=list(checks))
+def written(metadata: Mapping[str, Any], checks: Sequence[dg.AssetCheckResult]) -> dg.MaterializeResult:
+    """The result of an asset, the same for all partitions of a run."""
+    return dg.MaterializeResult(metadata=dict(metadata), check_results=list(checks))
+
+
+def tell_rows(context: dg.AssetExecutionContext, rows: Mapping[str, int]) -> None:
+    """Says how many rows each partition has: in a run over a range, each has its own number."""
+    for key, count in rows.items():
+        context.add_asset_metadata({ROW_COUNT: count}, partition_key=key)
 
 
 def records(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:

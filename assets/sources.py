@@ -18,6 +18,8 @@ from orchestration_project.sources.ingest import QUARANTINE, UNDATED, Ingested, 
 from orchestration_project.sources.open import open_table
 
 FACT_TABLES = ("support_tickets", "invoices", "engagements")
+MADE_OF = {"engagements": ("engagement_daily",), "usage_daily": ("usage_customers", "usage_coverage")}
+"""Further tables that are made of a source table as it is stored."""
 USAGE_ORDER = ("day", "customer_id", "event", "known_on")
 
 
@@ -46,9 +48,9 @@ def source_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     )  # fmt: skip
     def usage_daily(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         sources = load_sources(workspace.home)
-        if "usage_events" not in sources.connected:
-            return written(0, {"source": "not connected"}, _skipped("not connected"))
         with workspace.lake() as lake:
+            if "usage_events" not in sources.connected:
+                return _disconnected("usage_daily", lake)
             return _usage(months(context), workspace, sources, lake)
 
     return [customers, usage_daily, *(_fact_asset(name) for name in FACT_TABLES)]
@@ -64,8 +66,7 @@ def _fact_asset(name: str) -> dg.AssetsDefinition:
         sources = load_sources(workspace.home)
         with workspace.lake() as lake:
             if name not in sources.connected:
-                lake.remove(name)
-                return written(0, {"source": "not connected"}, _skipped("not connected"))
+                return _disconnected(name, lake)
             ingested = _ingest(name, workspace, sources, lake, lake.read("customers"))
             return _store(name, ingested.table, ingested, lake, workspace)
 
@@ -164,8 +165,13 @@ def _fresh(name: str, newest: datetime | date | None, workspace: Workspace) -> d
     )
 
 
-def _skipped(why: str) -> list[dg.AssetCheckResult]:
-    return [dg.AssetCheckResult(check_name=name, passed=True, metadata={"source": why}) for name in ("fresh", "kept")]
+def _disconnected(name: str, lake: Lake) -> dg.MaterializeResult:
+    """Forgets what an earlier connection left: facts of a source that is not connected are missing, not old."""
+    for table in (name, *MADE_OF.get(name, ())):
+        lake.remove(table)
+    why = {"source": "not connected"}
+    checks = [dg.AssetCheckResult(check_name=check, passed=True, metadata=why) for check in ("fresh", "kept")]
+    return written(0, why, checks)
 
 
 def _newest_column(name: str) -> str:

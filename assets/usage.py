@@ -31,12 +31,13 @@ def usage_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         days = scan_days(context)
         with workspace.lake() as lake:
             Scan(lake, workspace).write("usage_trends", days, context.log.info)
-            return _report(days, lake)
+            return report(days, lake)
 
     return [trends]
 
 
-def _report(days: DayRange, lake: Lake) -> dg.MaterializeResult:
+def report(days: DayRange, lake: Lake) -> dg.MaterializeResult:
+    """What the UI says of scan days in `usage_trends`, and whether anything in it is from after its scan."""
     trends = lake.read("usage_trends", day_keys(days), "scan_day")
     last = lake.read("usage_trends", [days.last.isoformat()], "scan_day")
     counts = lake.engine.rows(last.group_by("trend").agg(customers=_.count()).order_by("trend"))

@@ -13,6 +13,7 @@ from orchestration_project.engine import Engine
 
 FILE = "part-0.parquet"
 STAGING = ".staging"
+LINK_ATTEMPTS = 100
 ABANDONED_SECONDS = 86_400
 """Age at which what a killed run left in staging is removed."""
 
@@ -27,6 +28,7 @@ class Lake:
     def __init__(self, folder: Path, engine: Engine) -> None:
         self.folder = folder
         self.engine = engine
+        self._hold = folder / STAGING / uuid.uuid4().hex
 
     def has(self, table: str) -> bool:
         """Whether an unpartitioned table, or any partition of a partitioned one, is there."""
@@ -44,10 +46,16 @@ class Lake:
             wanted = list(keys or ())
             files = [self.folder / table / f"{column}={key}" / FILE for key in wanted]
             absent = [key for key, file in zip(wanted, files, strict=True) if not file.exists()]
-            if absent or not files:
-                span = absent[0] if len(absent) == 1 else f"{absent[0]} to {absent[-1]}" if absent else "no day"
+            if not files:
+                raise LakeError(_not_there(table, f"any {column}"))
+            if absent:
+                span = absent[0] if len(absent) == 1 else f"{absent[0]} to {absent[-1]}"
                 raise LakeError(_not_there(table, f"{column} {span}"))
-        return self.engine.parquet(files, hive=column is not None or files[0].parent.name != table)
+        return self.engine.parquet(self._held(files), hive=files[0].parent.name != table)
+
+    def close(self) -> None:
+        """Lets go of the files that were read."""
+        shutil.rmtree(self._hold, ignore_errors=True)
 
     def replace(self, table: str, rows: ir.Table, keys: Sequence[str] | None = None, column: str | None = None) -> None:
         """Replaces a table, or its partitions `keys`, by `rows`; keys without rows become empty partitions.
@@ -73,9 +81,21 @@ class Lake:
         """Removes a table whose source is no longer connected."""
         shutil.rmtree(self.folder / table, ignore_errors=True)
 
+    def counts(self, table: str, keys: Iterable[str], column: str) -> dict[str, int]:
+        """Rows of each partition, as its file says."""
+        import pyarrow.parquet
+
+        files = {key: self.folder / table / f"{column}={key}" / FILE for key in keys}
+        return {key: pyarrow.parquet.read_metadata(file).num_rows for key, file in files.items()}
+
     def size(self, table: str) -> int:
         """Bytes on disk."""
         return sum(file.stat().st_size for file in (self.folder / table).rglob("*.parquet"))
+
+    def _held(self, files: Sequence[Path]) -> list[Path]:
+        """The files under names of our own: DuckDB opens a file more than once, and all times must find the same."""
+        held = self._hold / uuid.uuid4().hex
+        return [_linked(file, held / file.relative_to(self.folder)) for file in files]
 
     def _all_files(self, table: str) -> list[Path]:
         single = self.folder / table / FILE
@@ -107,6 +127,20 @@ class Lake:
         finally:
             shutil.rmtree(staged, ignore_errors=True)
             _remove_abandoned(root)
+
+
+def _linked(source: Path, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(LINK_ATTEMPTS):
+        try:
+            target.hardlink_to(source)
+        except FileNotFoundError:
+            # The name was taken over by a new file in this very moment.
+            continue
+        except OSError:
+            shutil.copyfile(source, target)
+        return target
+    raise LakeError(f"{source} is replaced faster than it can be read; stop one of the runs that write it.")
 
 
 def _move(source: Path, target: Path) -> None:

@@ -38,10 +38,12 @@ class Workspace:
         """The home's lake with an engine of its own, which is closed in the end."""
         limits = self.settings.engine
         engine = Engine(limits, limits.spill_folder or self.home.path / "spill")
+        lake = Lake(self.home.lake, engine)
         try:
-            yield Lake(self.home.lake, engine)
+            yield lake
         finally:
             engine.close()
+            lake.close()
 
     def record_rules(self) -> str:
         """Keeps the current rules under their version for good, and returns the version."""

@@ -11,7 +11,10 @@ import pytest
 
 from orchestration_project.domain.activity import (
     Kinds,
+    contact_days,
     coverage,
+    customers_seen,
+    days_seen,
     kind_ranks,
     numbered,
     tracked_kinds,
@@ -19,7 +22,7 @@ from orchestration_project.domain.activity import (
 )
 from orchestration_project.domain.days import DayRange, day_number
 from orchestration_project.domain.factors import signals, with_severities
-from orchestration_project.domain.profiles import Facts, customer_profiles, engagement_activity
+from orchestration_project.domain.profiles import Facts, customer_profiles, profile_windows, scan_population
 from orchestration_project.domain.rules import (
     FAMILIES,
     FAMILY_SOURCES,
@@ -240,12 +243,12 @@ class Company:
         asked = (days, tuple(history.connected), _key(rules))
         families = [family for family in FAMILIES if FAMILY_SOURCES[family] in history.connected]
         contacts = used = ()
-        if facts.engagements is not None:
-            contacts = self._ranks(asked, "contacts", lambda: engagement_activity(facts.engagements), days, rules)
+        if facts.engagement_daily is not None:
+            contacts = self._ranks(asked, "contacts", lambda: numbered(facts.engagement_daily), days, rules)
         if facts.usage_daily is not None:
             used = self._ranks(asked, "used", lambda: numbered(facts.usage_daily), days, rules)
         profiles = self.compute(
-            lambda: customer_profiles(facts, days, churn, rules.severities, tracked_kinds(contacts)),
+            lambda: profiled(facts, days, churn, rules.severities, tracked_kinds(contacts)),
             "profiles", asked, _key(churn), contacts,
         )  # fmt: skip
         trends = self.compute(
@@ -264,14 +267,34 @@ class Company:
         given = {name: rows for name, rows in history.items() if rows is not None}
         tables = {name: self.load(name, rows) for name, rows in given.items() if name != "usage_events"}
         usage = self.usage(given["usage_events"]) if "usage_events" in given else None
-        absent = dict.fromkeys(("support_tickets", "invoices", "engagements"))
-        return Facts(usage_daily=usage, **(absent | tables))
+        return facts_of(tables, usage)
 
     def _ranks(
         self, asked: Hashable, name: str, activity: Callable[[], ir.Table], days: DayRange, rules: RiskRules
     ) -> tuple[tuple[str, int], ...]:
         ranks = self.compute(lambda: kind_ranks(activity(), days, rules.kinds_tracked), name, asked)
         return tuple(sorted((row["event"], row["day"]) for row in self._engine.rows(ranks)))
+
+
+def facts_of(tables: Mapping[str, ir.Table], usage: ir.Table | None) -> Facts:
+    """Facts of validated tables, with what ingestion derives from them."""
+    engagements = tables.get("engagements")
+    return Facts(
+        customers=tables["customers"],
+        usage_daily=usage,
+        usage_customers=None if usage is None else customers_seen(usage),
+        usage_coverage=None if usage is None else days_seen(usage),
+        support_tickets=tables.get("support_tickets"),
+        invoices=tables.get("invoices"),
+        engagement_daily=None if engagements is None else contact_days(engagements),
+    )
+
+
+def profiled(facts: Facts, days: DayRange, churn: ChurnRules, rules: SeverityRules, kinds: Kinds) -> ir.Table:
+    """Profiles of the facts, from the population on."""
+    people = scan_population(facts, days, churn)
+    windows = profile_windows(people, facts, days, rules, kinds)
+    return customer_profiles(people, windows, facts, days, rules, kinds)
 
 
 def _trends(profiles: ir.Table, usage: ir.Table | None, days: DayRange, kinds: Kinds, rules: RiskRules) -> ir.Table:
@@ -295,3 +318,13 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     engine = NamingEngine(EngineSettings(memory_limit="2GB", threads=2), tmp_path_factory.mktemp("spill"))
     yield Company(engine)
     engine.close()
+
+
+@pytest.fixture(name="facts_of")
+def _facts_of() -> Callable[..., Facts]:
+    return facts_of
+
+
+@pytest.fixture(name="profiles_of")
+def _profiles_of() -> Callable[..., ir.Table]:
+    return profiled

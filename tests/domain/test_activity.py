@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from orchestration_project.domain import activity
 from orchestration_project.domain.days import DayRange, day_number
 from orchestration_project.domain.rules import SeverityRules
+from orchestration_project.domain.windows import window_sums
 
 DAY = date(2024, 2, 29)
 DAYS = DayRange(DAY, DAY + timedelta(2))
@@ -63,7 +64,8 @@ def windows_by_loop(rows: list[dict], customer: str, day: date) -> dict:
 def test_the_windows_are_what_a_loop_over_customers_and_days_finds_late_rows_included(company, rows) -> None:
     usage, grid = company.usage(rows), company.people("a", "b", days=DAYS).select("customer_id", "day")
     told = company.compute(
-        lambda: activity.activity_windows(grid, activity.numbered(usage), DAYS, list(KINDS)), "windows"
+        lambda: window_sums(grid, activity.activity_windows(activity.numbered(usage), DAYS, list(KINDS)), DAYS),
+        "windows",
     )
     found = company.rows(told)
     for row in found:
@@ -85,9 +87,7 @@ def test_single_contacts_are_counted_per_customer_day_kind_and_day_known(company
         for hour, kind in ((1, "a"), (9, "a"), (9, "b"))
     ]
     table = company.load("engagements", contacts)
-    dated = company.compute(
-        lambda: activity.daily(table.mutate(day=table.occurred_at.date()), "kind"), "contacts_daily"
-    )
+    dated = company.compute(lambda: activity.contact_days(table), "contacts_daily")
     found = {row["event"]: (row["quantity"], row["first_of_day"]) for row in company.rows(dated)}
     assert found == {"a": (2, True), "b": (1, False)}
 
@@ -157,10 +157,10 @@ def test_tracked_kinds_are_in_order_of_name_with_their_days() -> None:
     [
         ({}, [0, 0, 0], [{}, {}, {}]),
         ({"a": [0, 1, 2], "b": [1]}, [1, 2, 1], [{"a": 1.0}, {"a": 1.0, "b": 2.0}, {"a": 1.0}]),
-        ({"z": [0, 1, 2]}, [0, 0, 0], [{}, {}, {}]),
+        ({"z": [0, 1, 2]}, [0, 0, 0], [{"z": 0.0}] * 3),
     ],
 )
-def test_rates_hold_the_kinds_used_that_are_tracked_that_day(engine, kinds, counts, rates) -> None:
+def test_rates_hold_the_kinds_that_are_tracked_that_day(engine, kinds, counts, rates) -> None:
     days = DayRange(date(1970, 1, 1), date(1970, 1, 3))
     quantities = {f"recent_kind_{n}": {"a": 30.0, "b": 60.0, "z": 0.0}[kind] for n, kind in enumerate(kinds)}
     table = activity.day_table(days).mutate(**{"unused": 0.0, **quantities})
@@ -185,7 +185,8 @@ def trended(engine, rules=SeverityRules(), **columns):  # noqa: B008
     schema = dict.fromkeys(full, "int64") | {name: "float64" for name in full if name.endswith(("quantity", "squares"))}
     with engine.scope():
         table = engine.keep(ibis.memtable(rows, schema={"customer_id": "string", **schema}))
-        return engine.rows(activity.trends(table, rules).order_by("customer_id"))
+        windows = table.mutate(present=table.last_used.notnull())
+        return engine.rows(activity.trends(windows, rules).order_by("customer_id"))
 
 
 @pytest.mark.parametrize(

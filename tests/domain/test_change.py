@@ -76,6 +76,13 @@ def test_an_exception_on_little_data_is_no_change_of_configuration(steps) -> Non
     assert change == Change(then=8.0, now=8.0, data=0.0, missing=0.0, configuration=0.0)
 
 
+def test_a_score_that_only_the_new_rules_allow_is_split_too(steps) -> None:
+    """Under the old rules too little is present; what it would have been is told all the same."""
+    now = {"decline_pct": 80.0, "tickets_missing": "no_rows", "payments_missing": "no_rows"}
+    change = split(steps({"decline_pct": 80.0}, now, OLD, LOOSE))
+    assert change == Change(then=4.6, now=8.2, data=0.0, missing=pytest.approx(3.6), configuration=0.0)
+
+
 def test_without_a_score_on_either_day_there_is_no_change_to_split(steps) -> None:
     nothing = dict.fromkeys(MISSING, "no_rows")
     assert split(steps(nothing, {})) is None

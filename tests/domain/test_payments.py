@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from orchestration_project.domain.days import DayRange
-from orchestration_project.domain.payments import payment_facts
+from orchestration_project.domain.payments import oldest_unpaid, payment_facts, payment_rows, payment_windows
+from orchestration_project.domain.windows import window_sums
 
 DAY = date(2024, 2, 29)
 TODAY = DayRange(DAY, DAY)
@@ -19,10 +20,16 @@ def ago(days: float, hours: float = 12) -> datetime:
 def told(company):
     """The payment facts of one customer on `DAY`, or those of each day of a range."""
 
+    def facts(people, invoices, days):
+        rows = payment_rows(invoices)
+        sums = window_sums(people.select("customer_id", "day"), payment_windows(rows), days)
+        seen = sums.left_join(oldest_unpaid(rows, days), ["customer_id", "day"])
+        return seen.select("customer_id", "day", **payment_facts(seen))
+
     def of(*invoices, days=TODAY):
         rows = company.load("invoices", invoices)
         people = company.people("c", days=days)
-        found = company.rows(company.compute(lambda: payment_facts(people, rows, days), "payment_facts", days))
+        found = company.rows(company.compute(lambda: facts(people, rows, days), "payment_facts", days))
         return found[0] if len(days) == 1 else found
 
     return of

@@ -115,8 +115,8 @@ def heartbeat() -> dict[str, list[dict]]:
     uses = [("login", day, 0) for day in days]
     uses += [("report", day, late) for day, late in zip(days[::5], cycle((0, 1, 35, 70)), strict=False)]
 
-    def mine(moment_: datetime, late: int, **row) -> dict:
-        return {"customer_id": "a", "known_on": (moment_ + timedelta(late)).date(), **row}
+    def mine(when: datetime, late: int, **row) -> dict:
+        return {"customer_id": "a", "known_on": (when + timedelta(late)).date(), **row}
 
     lately = list(zip(days, cycle((0, 3, 40)), strict=False))
     return {

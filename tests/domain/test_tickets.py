@@ -6,7 +6,8 @@ import pytest
 
 from orchestration_project.domain.days import DayRange
 from orchestration_project.domain.rules import SeverityRules
-from orchestration_project.domain.tickets import ticket_facts
+from orchestration_project.domain.tickets import ticket_facts, ticket_windows
+from orchestration_project.domain.windows import window_sums
 
 DAY = date(2024, 2, 29)
 RULES = SeverityRules()
@@ -21,10 +22,15 @@ def ago(days: float, hours: float = 12) -> datetime:
 def told(company):
     """The ticket facts of one customer on `DAY`, or those of each day of a range."""
 
+    def facts(people, rows, days):
+        sums = window_sums(people.select("customer_id", "day"), ticket_windows(rows, RULES), days)
+        seen = people.inner_join(sums, ["customer_id", "day"])
+        return seen.select("customer_id", "day", **ticket_facts(seen, seen.observed_from, RULES))
+
     def of(*tickets, since=date(2022, 1, 1), days=TODAY):
         rows = company.load("support_tickets", tickets)
         people = company.people("c", days=days, signed_up=since)
-        found = company.rows(company.compute(lambda: ticket_facts(people, rows, days, RULES), "ticket_facts", days))
+        found = company.rows(company.compute(lambda: facts(people, rows, days), "ticket_facts", days))
         return found[0] if len(days) == 1 else found
 
     return of
@@ -88,3 +94,12 @@ def test_a_ticket_recorded_late_counts_from_the_day_it_was_known(told) -> None:
 
 def test_a_ticket_known_only_after_it_was_resolved_never_was_open(told) -> None:
     assert told({"opened_at": ago(10), "resolved_at": ago(5), "known_on": DAY})["tickets_open"] == 0
+
+
+def test_a_mean_rating_is_the_same_to_the_last_bit_alone_or_in_a_range(told) -> None:
+    tickets = [
+        {"opened_at": ago(200), "resolved_at": ago(age), "satisfaction": 1 + n % 37 / 10}
+        for n, age in enumerate(range(150, -5, -3))
+    ]
+    together = told(*tickets, days=DayRange(DAY - timedelta(60), DAY))
+    assert repr(together[-1]) == repr(told(*tickets))

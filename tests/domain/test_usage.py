@@ -6,7 +6,7 @@ import pytest
 
 from orchestration_project.domain.activity import coverage, numbered
 from orchestration_project.domain.days import DayRange
-from orchestration_project.domain.rules import SeverityRules
+from orchestration_project.domain.rules import ChurnRules, SeverityRules
 from orchestration_project.domain.usage import TREND_COLUMNS, trends_without_usage, usage_trends, usage_windows
 
 DAY = date(2024, 12, 31)
@@ -24,15 +24,16 @@ def daily(first: int, last: int, quantity: float = 10.0, **override) -> list[dic
 
 
 @pytest.fixture
-def told(company):
+def told(company, facts_of, profiles_of):
     """The trends of customers, by id, on a scan day."""
 
     def of(rows, ids=("c",), day=DAY, signed_up=OLD):
         days = DayRange(day, day)
-        people = [
-            {"customer_id": each, "scan_day": day, "signed_up_at": datetime.fromisoformat(signed_up)} for each in ids
-        ]
-        profiles, usage = company.load("scanned", people), numbered(company.usage(rows))
+        people = [{"customer_id": each, "signed_up_at": datetime.fromisoformat(signed_up)} for each in ids]
+        customers, rolled = company.load("customers", people), company.usage(rows)
+        facts = facts_of({"customers": customers}, rolled)
+        profiles = company.compute(lambda: profiles_of(facts, days, ChurnRules(), RULES, {}), "usage_profiles", days)
+        usage = numbered(rolled)
         kinds = {"login": [days.start]}
         table = company.compute(
             lambda: usage_trends(
@@ -155,11 +156,12 @@ def test_before_the_source_has_started_everything_is_unknown(told) -> None:
     assert {row[name] for name in TREND_COLUMNS} == {None}
 
 
-def test_a_customer_who_never_used_it_is_missing_where_others_are_told(told) -> None:
+def test_who_never_used_it_is_missing_and_who_did_a_year_ago_has_stopped(told) -> None:
     found = told([*daily(400, 0), {"customer_id": "d", "day": ago(365)}], ("c", "d", "e"))
-    assert [found[each]["usage_missing"] for each in "cde"] == [None, "no_rows", "no_rows"]
-    assert {found["d"][name] for name in TREND_COLUMNS} == {None}
-    assert found["d"]["trend"] == "unknown"
+    assert [found[each]["usage_missing"] for each in "cde"] == [None, None, "no_rows"]
+    assert {found["e"][name] for name in TREND_COLUMNS} == {None}
+    assert found["e"]["trend"] == "unknown"
+    assert (found["d"]["days_since_use"], found["d"]["trend"]) == (365, "stopped")
 
 
 def test_where_usage_is_not_connected_every_figure_is_unknown(company) -> None:

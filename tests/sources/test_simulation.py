@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from orchestration_project.contracts.tables import SOURCE_TABLES
 from orchestration_project.sources.simulation.company import Company
-from orchestration_project.sources.simulation.simulate import simulate
 from orchestration_project.sources.simulation.sample import write_sample
+from orchestration_project.sources.simulation.simulate import simulate
 from orchestration_project.sources.simulation.writer import staged
 
 START, UNTIL = date(2025, 1, 1), date(2026, 2, 28)
