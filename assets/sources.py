@@ -1,12 +1,14 @@
 """Sources: the canonical tables, validated, with what was quarantined and why."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 
 import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from assets.results import KINDS, OWNERS, records, table_metadata, written
+from assets.results import KINDS, OWNERS, ROW_COUNT, records, table_metadata, tell_rows, written
 from orchestration_project.contracts.tables import SOURCE_TABLES
 from orchestration_project.domain.activity import contact_days, customers_seen, days_seen
 from orchestration_project.lake import Lake
@@ -51,7 +53,10 @@ def source_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         with workspace.lake() as lake:
             if "usage_events" not in sources.connected:
                 return _disconnected("usage_daily", lake)
-            return _usage(months(context), workspace, sources, lake)
+            wanted = months(context)
+            result = _usage(wanted, workspace, sources, lake)
+            tell_rows(context, lake.counts("usage_daily", [month_key(month) for month in wanted], "month"))
+            return result
 
     return [customers, usage_daily, *(_fact_asset(name) for name in FACT_TABLES)]
 
@@ -88,13 +93,13 @@ def _store(name: str, rows: ir.Table, ingested: Ingested, lake: Lake, workspace:
     lake.replace(QUARANTINE, ingested.quarantine.mutate(source=ibis.literal(name)), [name], "source")
     stored = lake.read(name)
     newest = lake.engine.value(stored[_newest_column(name)].max())
-    return _reported(name, lake.engine.value(stored.count()), [ingested], newest, workspace)
+    return _reported(name, [ingested], newest, workspace, {ROW_COUNT: lake.engine.value(stored.count())})
 
 
 def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lake) -> dg.MaterializeResult:
     connector = open_table("usage_events", sources, workspace.home, lake.engine, workspace.yesterday)
     connector.rows()
-    done, rows, newest = [], 0, None
+    done = []
     for month in wanted:
         with lake.engine.scope():
             ingested = ingest_usage(
@@ -103,11 +108,9 @@ def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lak
                 undated=month == wanted[0],
             )  # fmt: skip
             _store_usage(month_key(month), ingested, lake, undated=month == wanted[0])
-            rows += lake.engine.value(ingested.table.count())
-            latest = lake.engine.value(ingested.table.day.max())
-        newest = max(filter(None, (newest, latest)), default=None)
         done.append(ingested)
-    return _reported("usage_daily", rows, done, newest, workspace)
+    newest = lake.engine.value(lake.read("usage_coverage").day.max())
+    return _reported("usage_daily", done, newest, workspace)
 
 
 def _store_usage(month: str, ingested: Ingested, lake: Lake, undated: bool) -> None:
@@ -124,7 +127,11 @@ def _store_usage(month: str, ingested: Ingested, lake: Lake, undated: bool) -> N
 
 
 def _reported(
-    name: str, rows: int, ingested: list[Ingested], newest: datetime | date | None, workspace: Workspace
+    name: str,
+    ingested: list[Ingested],
+    newest: datetime | date | None,
+    workspace: Workspace,
+    rows: Mapping[str, int] = MappingProxyType({}),
 ) -> dg.MaterializeResult:
     reasons: dict[str, int] = {}
     for each in ingested:
@@ -133,11 +140,7 @@ def _reported(
     read, kept = sum(each.read for each in ingested), sum(each.kept for each in ingested)
     counts = {"read": read, "kept": kept, "quarantined": read - kept, "newest": str(newest or "nothing")}
     why = records([{"reason": reason, "rows": count} for reason, count in reasons.items()])
-    return written(
-        rows,
-        counts | {"quarantine": why},
-        [_fresh(name, newest, workspace), _kept(read, kept)],
-    )
+    return written({**rows, **counts, "quarantine": why}, [_fresh(name, newest, workspace), _kept(read, kept)])
 
 
 def _kept(read: int, kept: int) -> dg.AssetCheckResult:
@@ -171,7 +174,7 @@ def _disconnected(name: str, lake: Lake) -> dg.MaterializeResult:
         lake.remove(table)
     why = {"source": "not connected"}
     checks = [dg.AssetCheckResult(check_name=check, passed=True, metadata=why) for check in ("fresh", "kept")]
-    return written(0, why, checks)
+    return written(why, checks)
 
 
 def _newest_column(name: str) -> str:

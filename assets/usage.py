@@ -3,7 +3,7 @@
 import dagster as dg
 from ibis import _
 
-from assets.results import KINDS, OWNERS, records, table_metadata, unique_key, written
+from assets.results import KINDS, OWNERS, records, table_metadata, tell_rows, unique_key, written
 from orchestration_project.domain.days import DayRange
 from orchestration_project.lake import Lake
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
@@ -31,6 +31,7 @@ def usage_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         days = scan_days(context)
         with workspace.lake() as lake:
             Scan(lake, workspace).write("usage_trends", days, context.log.info)
+            tell_rows(context, lake.counts("usage_trends", day_keys(days), "scan_day"))
             return report(days, lake)
 
     return [trends]
@@ -46,4 +47,4 @@ def report(days: DayRange, lake: Lake) -> dg.MaterializeResult:
     unique = unique_key("unique", trends, ("customer_id", "scan_day"), lake.engine.value)
     movement = lake.engine.value(last.calendar_ratio.max())
     metadata = {"trends": records(counts), "calendar ratio": movement if movement is not None else "unknown"}
-    return written(lake.engine.value(trends.count()), metadata, [unique, check])
+    return written(metadata, [unique, check])

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - SQL reads best on its own lines
 """Company: a lake of any size, written straight as Parquet; content is random, shape and size are what matters."""
 
 from datetime import date, timedelta
@@ -36,8 +37,10 @@ def make_home(folder: Path, customers: int, days: int, memory: str = "10GB") -> 
     connection = duckdb.connect()
     connection.execute("SET threads = 2; SET preserve_insertion_order = false; SET memory_limit = '10GB'")
     connection.execute(f"SET temp_directory = '{folder / 'spill'}'")
-    connection.execute(f"CREATE TABLE ids AS SELECT range AS n, 'C' || lpad(range::text, 7, '0') AS customer_id "
-                       f"FROM range({customers})")
+    connection.execute(
+        f"CREATE TABLE ids AS SELECT range AS n, 'C' || lpad(range::text, 7, '0') AS customer_id "
+        f"FROM range({customers})"
+    )
     _write_small(connection, lake, start)
     for month in months_between(start, LAST):
         _write_usage(connection, lake, max(month, start), month)

@@ -43,6 +43,31 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         month string Partition
         """
     ),
+    "usage_customers": _columns(
+        """
+        customer_id string A customer with any use in the month
+        known_on date First scan day that may use a row of it
+        month string Partition
+        """
+    ),
+    "usage_coverage": _columns(
+        """
+        day date A day with any use
+        known_on date First scan day that may use a row of it
+        month string Partition
+        """
+    ),
+    "engagement_daily": _columns(
+        """
+        customer_id string The customer
+        day date Day of the contact, UTC
+        event string Kind of contact
+        known_on date First scan day that may use the row
+        quantity float64 Number of contacts
+        users int32 Always 0: contacts have no users
+        first_of_day boolean True for the one row by which the customer's day was first known as active
+        """
+    ),
     "quarantine": _columns(
         """
         reason string What is wrong with the row
@@ -91,7 +116,6 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         engagement_decline_z float64 z of that change
         notice_given boolean Whether a contact announced a cancellation
         engagement_missing string Why engagement facts are missing
-        last_used_on date Last day of use in the year before
         usage_missing string Why usage is missing
         missing map<string,~string> Required fields that are missing, with the reason
         complete boolean Whether every required field is there

@@ -166,7 +166,9 @@ def trends(windows: ir.Table, rules: SeverityRules) -> ir.Table:
         days_since_use=rhythm.present.ifelse(
             (rhythm.day - rhythm.last_used).cast("int64").fill_null(RHYTHM_DAYS), ibis.null("int64")
         ),
-        span=ibis.greatest(rhythm.last_used - rhythm.observed_from + 1, 1).cast("float64").fill_null(0.0),
+        span=rhythm.last_used.notnull().ifelse(
+            ibis.greatest(rhythm.last_used - rhythm.observed_from + 1, 1).cast("float64"), 0.0
+        ),
     )
     return _declines(_gaps(rhythm.inner_join(_population(rhythm, rules), "day"), rules))
 

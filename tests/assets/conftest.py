@@ -10,6 +10,8 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -21,11 +23,10 @@ from orchestration_project.settings import Home
 
 NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
 DAYS = DayRange(date(2026, 6, 27), date(2026, 6, 29))
-LAST = DAYS.last
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 SETTINGS = {"history_start": "2026-03-01", "engine": {"memory_limit": "1GB", "threads": 1}}
 SIMULATED = {"start": "2026-03-01", "until": "2026-06-30", "customers": 60, "months": 3}
 TABLES = ("customers", "usage_events", "support_tickets", "invoices", "engagements")
-DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores")
 
 
 @dataclass
@@ -35,6 +36,9 @@ class Company:
     home: Home
     instance: dg.DagsterInstance
     now: datetime = NOW
+
+    days = DAYS
+    """The days that are scanned, in one run."""
 
     @property
     def workspace(self) -> Workspace:
@@ -55,7 +59,7 @@ class Company:
     def run(self, job: str, first: object, last: object, only: str | None = None) -> dg.ExecuteInProcessResult:
         """Runs a job over a range of partitions, or one asset of it; failures are in the result."""
         return build(self.workspace).get_job_def(job).execute_in_process(
-            instance=self.instance, raise_on_error=False, asset_selection=[dg.AssetKey(only)] if only else None,
+            instance=self.instance, raise_on_error=False, run_config=QUIET, asset_selection=[dg.AssetKey(only)] if only else None,
             tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
         )  # fmt: skip
 
@@ -77,29 +81,31 @@ class Company:
         return pd.concat(read).sort_values(["scan_day", "customer_id"], ignore_index=True)
 
     @contextmanager
-    def tampered(self, table: str, change: Callable[[pd.DataFrame], pd.DataFrame], day: date = LAST) -> Iterator[None]:
-        """With other rows in a partition; afterwards it is what it was."""
-        file = self.file(table, day)
+    def tampered(self, table: str, change: Callable[[pa.Table], pa.Table]) -> Iterator[None]:
+        """With other rows in the last day of a table; afterwards it is what it was."""
+        file = self.file(table, DAYS.last)
         before = file.read_bytes()
-        schema = pd.read_parquet(file, dtype_backend="pyarrow")
         try:
-            change(schema).to_parquet(file, index=False)
+            pq.write_table(change(pq.read_table(file, partitioning=None)), file)
             yield
         finally:
             file.write_bytes(before)
 
+    @staticmethod
+    def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+        """The checks of a run, by asset and name."""
+        found = result.get_asset_check_evaluations()
+        return {f"{each.asset_key.to_user_string()}.{each.check_name}": each for each in found}
 
-def evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
-    """The checks of a run, by asset and name."""
-    return {f"{each.asset_key.to_user_string()}.{each.check_name}": each for each in result.get_asset_check_evaluations()}
-
-
-def materialized(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
-    """The metadata of each asset that a run wrote, as of its last partition."""
-    found = {}
-    for event in result.get_asset_materialization_events():
-        found[event.asset_key.to_user_string()] = dict(event.materialization.metadata)
-    return found
+    @staticmethod
+    def written(result: dg.ExecuteInProcessResult) -> dict[str, dict[str | None, dict[str, Any]]]:
+        """The metadata of what a run wrote, by asset and partition."""
+        found: dict[str, dict[str | None, dict[str, Any]]] = {}
+        for event in result.get_asset_materialization_events():
+            of = event.materialization
+            values = {name: value.value for name, value in of.metadata.items()}
+            found.setdefault(of.asset_key.to_user_string(), {})[of.partition] = values
+        return found
 
 
 @pytest.fixture(scope="session")

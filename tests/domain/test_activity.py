@@ -256,5 +256,5 @@ def test_the_typical_gap_is_the_customers_own_drawn_to_the_populations(engine) -
 def test_who_never_used_has_no_gap_and_moves_nobody_elses(engine) -> None:
     alone = trended(engine)[0]
     rows = trended(engine, rhythm_active=[365, 0, 0], last_used=[1000, None, 635])
-    assert [row["typical_gap_days"] for row in rows] == [alone["typical_gap_days"], None, None]
-    assert [row["days_since_use"] for row in rows] == [0, None, None]
+    assert [row["typical_gap_days"] for row in rows] == [alone["typical_gap_days"], None, alone["typical_gap_days"]]
+    assert [row["days_since_use"] for row in rows] == [0, None, 365]
