@@ -15,7 +15,7 @@ from sensors.triggers import schedules, sensors
 
 def build(workspace: Workspace) -> dg.Definitions:
     """Everything that Dagster shows and runs for a home."""
-    partitions = Partitions(workspace.settings.history_start)
+    partitions = Partitions(workspace.settings.history_start, workspace.settings.history_end)
     return dg.Definitions(
         assets=[
             *source_assets(partitions),

@@ -53,6 +53,8 @@ class Engine:
         self._duckdb.execute("SET partitioned_write_max_open_files = 10000")
         self._duckdb.execute("SET preserve_insertion_order = false")
         self._duckdb.execute("SET TimeZone = 'UTC'")
+        # Its bar would be drawn on standard output, among a command's results.
+        self._duckdb.execute("SET enable_progress_bar = false")
 
     @property
     def _duckdb(self) -> Any:

@@ -1,7 +1,7 @@
 """Partitions: the scan days and months that assets are divided into."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -18,17 +18,22 @@ class Partitions:
     """Scan days and usage months since the start of history, in UTC."""
 
     history_start: date
+    history_end: date | None = None
 
     @property
     def scan_days(self) -> dg.DailyPartitionsDefinition:
         """One partition per full day; the latest is yesterday."""
-        return dg.DailyPartitionsDefinition(start_date=self.history_start.isoformat(), timezone="UTC")
+        end = (self.history_end + timedelta(days=1)).isoformat() if self.history_end else None
+        return dg.DailyPartitionsDefinition(start_date=self.history_start.isoformat(), end_date=end, timezone="UTC")
 
     @property
     def months(self) -> dg.MonthlyPartitionsDefinition:
         """One partition per month, the current one included."""
         start = self.history_start.replace(day=1).strftime(MONTH_FORMAT)
-        return dg.MonthlyPartitionsDefinition(start_date=start, fmt=MONTH_FORMAT, timezone="UTC", end_offset=1)
+        end = next_month(self.history_end).strftime(MONTH_FORMAT) if self.history_end else None
+        return dg.MonthlyPartitionsDefinition(
+            start_date=start, end_date=end, fmt=MONTH_FORMAT, timezone="UTC", end_offset=0 if end else 1
+        )
 
 
 def scan_days(context: dg.AssetExecutionContext) -> DayRange:

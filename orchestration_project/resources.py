@@ -30,8 +30,9 @@ class Workspace:
 
     @property
     def yesterday(self) -> date:
-        """The latest full day in UTC."""
-        return last_full_day(self.now())
+        """The latest full day in UTC, or the last day of a history that has ended."""
+        full = last_full_day(self.now())
+        return min(full, self.settings.history_end or full)
 
     @contextmanager
     def lake(self) -> Iterator[Lake]:

@@ -111,7 +111,8 @@ class Scan:
 
     def _parts(self, days: DayRange) -> list[DayRange]:
         customers = self._lake.engine.value(self._lake.read("customers").customer_id.nunique())
-        return days.parts(max(1, self._workspace.settings.engine.rows_at_once // max(1, customers)))
+        fitting = self._workspace.settings.engine.rows_at_once // max(1, customers)
+        return days.parts(min(max(1, fitting), len(days)))
 
     def _kinds(self, rows: ir.Table, days: DayRange) -> Kinds:
         ranks = self._lake.engine.rows(kind_ranks(rows, days, self._rules.kinds_tracked))

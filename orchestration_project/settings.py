@@ -61,6 +61,7 @@ class Settings(_Group):
     """Everything in `settings.yaml`; each default is the safe choice."""
 
     history_start: date = Field(default=date(2024, 1, 1), description="First day that can be scanned or used.")
+    history_end: date | None = Field(None, description="Last day of a data set that is finished; default: none.")
     grace_hours: float = Field(
         default=6, ge=0, le=72, description="Hours after a scan day's end in which facts may still be recorded for it."
     )

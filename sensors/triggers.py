@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC
 
 import dagster as dg
 
@@ -29,7 +30,9 @@ def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
         description="Every day: reads the sources anew; the scan of yesterday follows by itself.",
     )
     def daily_scan(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        now = context.scheduled_execution_time
+        now, end = context.scheduled_execution_time, workspace.settings.history_end
+        if end is not None and last_full_day(now) > end:
+            return dg.SkipReason(f"This history ended on {end} (`history_end` in settings.yaml).")
         day = last_full_day(now)
         closes = cutoff(day, workspace.settings.grace_hours)
         if now < closes:
@@ -37,7 +40,8 @@ def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
                 f"Scan day {day} closes at {closes:%Y-%m-%d %H:%M} UTC, after this tick; set `schedule.hour` later or "
                 "`grace_hours` lower in settings.yaml."
             )
-        first, last = month_key(day), month_key(now)
+        # The months are those of UTC, where a new one may begin before or after it does in the schedule's zone.
+        first, last = month_key(day), month_key(now.astimezone(UTC))
         return dg.RunRequest(run_key=f"scan-{day}", tags={RANGE_START: first, RANGE_END: last})
 
     return [daily_scan]

@@ -57,7 +57,7 @@ class Runs:
     def _run(self, job: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
         run_id = str(uuid.uuid4())
         self.instance.add_event_listener(run_id, self._heard)
-        return self.definitions.get_job_def(job).execute_in_process(
+        return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance, run_id=run_id, run_config=QUIET, tags={RANGE_START: first, RANGE_END: last}
         )
 
@@ -96,8 +96,10 @@ def wanted_day(text: str | None, workspace: Workspace, option: str) -> date:
     day = workspace.yesterday if text is None else _parsed(text, option)
     start = workspace.settings.history_start
     if day > workspace.yesterday:
-        raise CommandError(f"{option} {day} is not over yet (UTC); the latest day that can be scanned is "
-                           f"{workspace.yesterday}.")  # fmt: skip
+        why = "the history ended (`history_end`)" if workspace.settings.history_end else "days end at midnight UTC"
+        raise CommandError(
+            f"{option} {day} can't be scanned yet: {why}; the latest day that can is {workspace.yesterday}."
+        )
     if day < start:
         raise CommandError(f"{option} {day} is before `history_start` {start} in settings.yaml; set that earlier.")
     return day

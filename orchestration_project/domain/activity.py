@@ -1,6 +1,7 @@
 """Activity: what a customer's days of use, or of contact, say about the last 30 days, the 60 before, and the rhythm.
 
-Works alike on product usage and on engagements: rows of `customer_id, day, event, known_on, quantity, users, first_of_day`.
+Works alike on product usage and on engagements: rows of `customer_id, day, event, known_on, quantity, users,
+first_of_day`.
 """
 
 from collections import defaultdict
@@ -104,8 +105,9 @@ def kind_rates(table: ir.Table, period: str, length: int, kinds: Kinds, days: Da
 
 
 def _named(values: Mapping[str, ir.FloatingValue]) -> ir.MapValue:
-    kind = "map<string, float64>"
-    return ibis.struct(values).cast(kind) if values else ibis.literal({}, type=kind)
+    if not values:  # An empty map literal has no type on DuckDB.
+        return ibis.map(ibis.literal([], type="array<string>"), ibis.literal([], type="array<float64>"))
+    return ibis.struct(values).cast("map<string, float64>")
 
 
 def _runs(kinds: Kinds, days: DayRange) -> list[tuple[DayRange, list[str]]]:

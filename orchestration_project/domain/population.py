@@ -14,8 +14,8 @@ def population(customers: ir.Table, days: DayRange) -> ir.Table:
     """One row per customer and scan day (number `day`), attributes from the newest version known by that day.
 
     A customer belongs to the scans from the day of sign-up to the day before leaving. `customers` are validated
-    versions with `known_on`. A first version counts from sign-up, whenever it was recorded; but its `churned_at` may have
-    been filled in since, so it is unknown until it happens, where a later version's is a notice (`leaves_on`).
+    versions with `known_on`. A first version counts from sign-up, whenever it was recorded; but its `churned_at` may
+    have been filled in since, so it is unknown until it happens, where a later version's is a notice (`leaves_on`).
     """
     versions = _with_intervals(customers)
     versions = versions.filter(_.from_day <= days.stop, _.to_day >= days.start)

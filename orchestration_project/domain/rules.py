@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 FAMILIES = ("usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context")
 """Factor families, in the order in which contributions are added up."""
@@ -21,6 +21,8 @@ FAMILY_SOURCES = {
     "context": "customers",
 }
 """The source table without which a family does not exist."""
+
+STALE_AFTER_DAYS = {"usage_events": 3, "support_tickets": 30, "invoices": 45, "engagements": 14}
 
 RECENT_DAYS = 30
 PRIOR_DAYS = 60
@@ -73,9 +75,17 @@ class SeverityRules(Rules):
         ("cancellation_notice",), description="Kinds of engagement that announce a cancellation."
     )
     stale_after_days: dict[str, int] = Field(
-        default={"usage_events": 3, "support_tickets": 30, "invoices": 45, "engagements": 14},
-        description="Days without any new row after which a source is stale and its facts are missing.",
+        default=STALE_AFTER_DAYS,
+        description="Per source: days without any new row after which it is stale and its facts are missing.",
     )
+
+    @field_validator("stale_after_days")
+    @classmethod
+    def _all_sources(cls, given: dict[str, int]) -> dict[str, int]:
+        unknown = sorted(given.keys() - STALE_AFTER_DAYS.keys())
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no source that goes stale; use {', '.join(STALE_AFTER_DAYS)}")
+        return STALE_AFTER_DAYS | given
 
 
 class Weights(Rules):

@@ -24,7 +24,8 @@ EXACT_STEP = 2.0**-20
 class Counted:
     """Rows whose `values` count on the scan days from `start` to `end` (day numbers, both included).
 
-    A value that is a plain number counts that much for each row. `latest` are values of which the largest seen since any `start` is wanted, whatever the end.
+    A value that is a plain number counts that much for each row. `latest` are values of
+    which the largest seen since any `start` is wanted, whatever the end.
     """
 
     rows: ir.Table

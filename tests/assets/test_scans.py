@@ -9,7 +9,6 @@ DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores")
 FIGURES = {
     "support_tickets": [
         "tickets_30d",
-        "tickets_open",
         "tickets_urgent_open",
         "tickets_prior_monthly",
         "satisfaction_90d",
@@ -53,7 +52,7 @@ def test_a_source_that_is_not_connected_is_missing_and_not_zero(copy):
     assert factors.usage_decline.notna().any()
     assert list(scores.customer_id) == list(before.customer_id)
     both = before.merge(scores, on="customer_id").dropna(subset=["score_x", "score_y"])
-    assert (both.confidence_x > both.confidence_y).mean() > 0.9
+    assert both.confidence_x.mean() > both.confidence_y.mean() + 0.1
     told = copy.written(result)["customer_profiles"][str(day)]["fields not connected"]
     assert told == "tickets, engagement"
 
