@@ -22,6 +22,9 @@ from orchestration_project.sources.open import open_table
 FACT_TABLES = ("support_tickets", "invoices", "engagements")
 MADE_OF = {"engagements": ("engagement_daily",), "usage_daily": ("usage_customers", "usage_coverage")}
 """Further tables that are made of a source table as it is stored."""
+MONTHS_AT_ONCE = 3
+"""Months of usage read in one go: fewer passes over text files, and still within memory."""
+
 USAGE_ORDER = ("day", "customer_id", "event", "known_on")
 
 
@@ -100,30 +103,30 @@ def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lak
     connector = open_table("usage_events", sources, workspace.home, lake.engine, workspace.yesterday)
     connector.rows()
     done = []
-    for month in wanted:
+    for start in range(0, len(wanted), MONTHS_AT_ONCE):
+        some = wanted[start : start + MONTHS_AT_ONCE]
         with lake.engine.scope():
             ingested = ingest_usage(
                 connector, sources.tables["usage_events"], lake.engine, workspace.now().date(),
-                workspace.settings.grace_hours, lake.read("customers"), month, next_month(month),
-                undated=month == wanted[0],
+                workspace.settings.grace_hours, lake.read("customers"), some[0], next_month(some[-1]),
+                undated=start == 0,
             )  # fmt: skip
-            _store_usage(month_key(month), ingested, lake, undated=month == wanted[0])
+            _store_usage([month_key(month) for month in some], ingested, lake, undated=start == 0)
         done.append(ingested)
     newest = lake.engine.value(lake.read("usage_coverage").day.max())
     return _reported("usage_daily", done, newest, workspace)
 
 
-def _store_usage(month: str, ingested: Ingested, lake: Lake, undated: bool) -> None:
-    kept = ingested.table.order_by(USAGE_ORDER).mutate(month=ibis.literal(month))
-    lake.replace("usage_daily", kept, [month], "month")
-    stored = lake.read("usage_daily", [month], "month")
-    for name, seen in {"usage_customers": customers_seen(stored), "usage_coverage": days_seen(stored)}.items():
-        lake.replace(name, seen.mutate(month=ibis.literal(month)), [month], "month")
-    names = [f"usage_events.{month}"] + ([f"usage_events.{UNDATED}"] if undated else [])
-    quarantine = ingested.quarantine.mutate(source=ibis.literal("usage_events.") + ingested.quarantine.month).drop(
-        "month"
-    )
-    lake.replace(QUARANTINE, quarantine, names, "source")
+def _store_usage(months: list[str], ingested: Ingested, lake: Lake, undated: bool) -> None:
+    kept = ingested.table.order_by(USAGE_ORDER)
+    lake.replace("usage_daily", kept.mutate(month=kept.day.strftime("%Y-%m")), months, "month")
+    for month in months:
+        stored = lake.read("usage_daily", [month], "month")
+        for name, seen in {"usage_customers": customers_seen(stored), "usage_coverage": days_seen(stored)}.items():
+            lake.replace(name, seen.mutate(month=ibis.literal(month)), [month], "month")
+    names = [f"usage_events.{month}" for month in [*months, *([UNDATED] if undated else [])]]
+    source = ibis.literal("usage_events.") + ingested.quarantine.month
+    lake.replace(QUARANTINE, ingested.quarantine.mutate(source=source).drop("month"), names, "source")
 
 
 def _reported(

@@ -230,7 +230,7 @@ def _write_from_memory(folder: Path, workspace: Workspace, name: str) -> float:
     seconds = 0.0
     for part in BACKFILL.parts(30):
         connection = duckdb.connect()
-        connection.execute("SET threads = 2; SET memory_limit = '16GB'; SET partitioned_write_max_open_files = 1000")
+        connection.execute("SET threads = 2; SET memory_limit = '10GB'; SET partitioned_write_max_open_files = 1000")
         files = [str(workspace.home.lake / name / f"scan_day={day}" / "part-0.parquet") for day in part.dates]
         connection.execute("CREATE TABLE rows AS SELECT * FROM read_parquet($1, hive_partitioning = true)", [files])
         began = time.perf_counter()

@@ -9,8 +9,6 @@ class CommandError(Exception):
 
 def known_error(error: BaseException) -> str | None:
     """The sentence of an error that is meant for users, or None for a bug."""
-    import dagster as dg
-
     from orchestration_project.engine import EngineError
     from orchestration_project.lake import LakeError
     from orchestration_project.settings import SettingsError
@@ -20,12 +18,6 @@ def known_error(error: BaseException) -> str | None:
     for each in _chain(error):
         if isinstance(each, meant):
             return str(each)
-        if isinstance(each, dg.DagsterInvariantViolationError | dg.DagsterError) and "check failed" in str(each):
-            failed = str(each).strip().splitlines()[-1]
-            return (
-                f"The scan stopped: the check {failed} failed, so nothing that depends on it was computed; "
-                "`orchestrate sources check` tells what is missing, and the Dagster UI shows the check's figures."
-            )
         if isinstance(each, OSError) and each.filename and each.strerror:
             return f"{each.filename}: {each.strerror}; check the path, its permissions and the free space there."
     return None

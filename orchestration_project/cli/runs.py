@@ -39,6 +39,7 @@ class Runs:
         from orchestration_project.definitions import build
 
         self.workspace, self.instance, self._report = workspace, instance, report
+        self._failed: list[str] = []
         self.definitions = build(workspace)
 
     def refresh(self, months: list[date]) -> "dg.ExecuteInProcessResult":
@@ -55,8 +56,19 @@ class Runs:
         return self._run(SCAN, first.isoformat(), last.isoformat())
 
     def _run(self, job: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
-        run_id = str(uuid.uuid4())
+        run_id, self._failed = str(uuid.uuid4()), []
         self.instance.add_event_listener(run_id, self._heard)
+        from dagster._core.errors import DagsterAssetCheckFailedError
+
+        try:
+            return self._executed(job, run_id, first, last)
+        except DagsterAssetCheckFailedError as error:
+            raise CommandError(
+                f"The scan stopped: {'; '.join(self._failed)}. Nothing that depends on it was computed. "
+                "`orchestrate sources check` tells what is missing; `completeness` in settings.yaml says what may be."
+            ) from error
+
+    def _executed(self, job: str, run_id: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
         return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance, run_id=run_id, run_config=QUIET, tags={RANGE_START: first, RANGE_END: last}
         )
@@ -66,6 +78,16 @@ class Runs:
             self._report(event.user_message)
         elif event.is_dagster_event and event.dagster_event.event_type_value == "STEP_START":
             self._report(f"{event.step_key} ...")
+        elif event.is_dagster_event and event.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION":
+            evaluation = event.dagster_event.asset_check_evaluation_data
+            if not evaluation.passed:
+                self._failed.append(told(evaluation))
+
+
+def told(evaluation: "dg.AssetCheckEvaluation") -> str:
+    """A check that did not pass, with its figures."""
+    figures = ", ".join(f"{name} {value.value}" for name, value in evaluation.metadata.items())
+    return f"check {evaluation.check_name} of {evaluation.asset_key.to_user_string()} did not pass ({figures})"
 
 
 @contextmanager

@@ -31,7 +31,7 @@ SOURCES = """\
 
 churn: {{kind: contract}}      # or {{kind: inactivity, days: 90, active_window_days: 180}}
 
-simulation: {{start: {start}, customers: {customers}}}
+simulation: {{start: {start}, customers: {customers}, missing_rate: 0.002}}
 
 tables:
   customers: {{connector: simulated}}

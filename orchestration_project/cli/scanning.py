@@ -2,15 +2,19 @@
 
 import time
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from orchestration_project.cli.console import emit_json, say, working
 from orchestration_project.cli.errors import CommandError
-from orchestration_project.cli.runs import Runs, opened, wanted_day
+from orchestration_project.cli.runs import Runs, opened, told, wanted_day
 from orchestration_project.domain.rules import RHYTHM_DAYS
 from orchestration_project.partitions import month_key, months_between
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
 from orchestration_project.sources.config import load_sources
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 def run_scan(home: Home, day: str | None, as_json: bool) -> None:
@@ -74,12 +78,5 @@ def _scanned(home: Home, first: date, last: date, as_json: bool) -> None:
     say(f"See who is at risk: orchestrate top --home {home.path} --date {last}")
 
 
-def _warnings(result: object) -> list[str]:
-    evaluations = result.get_asset_check_evaluations()  # type: ignore[attr-defined]
-    return [f"check {each.check_name} of {each.asset_key.to_user_string()} did not pass: {_figures(each)}"
-            for each in evaluations if not each.passed]  # fmt: skip
-
-
-def _figures(evaluation: object) -> str:
-    metadata = evaluation.metadata  # type: ignore[attr-defined]
-    return ", ".join(f"{name} {value.value}" for name, value in metadata.items())
+def _warnings(result: "dg.ExecuteInProcessResult") -> list[str]:
+    return [told(each) for each in result.get_asset_check_evaluations() if not each.passed]

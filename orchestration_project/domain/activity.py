@@ -15,6 +15,9 @@ from orchestration_project.domain.days import DayRange, day_number, number
 from orchestration_project.domain.rules import PRIOR_DAYS, RECENT_DAYS, RHYTHM_DAYS, SeverityRules
 from orchestration_project.domain.windows import Counted, window_sums
 
+SQUARE_STEPS = 1024
+"""Squares of quantities are kept in steps of 1/1024, so that their sums too are exact, up to 8.8e12."""
+
 BASELINE_DAYS = RECENT_DAYS + PRIOR_DAYS
 
 Kinds = Mapping[str, Sequence[int]]
@@ -223,7 +226,7 @@ def _recent_rows(rows: ir.Table, days: DayRange, reach: int) -> ir.Table:
 def _values(period: str, kinds: Sequence[str]) -> dict[str, ibis.Deferred]:
     values = {
         f"{period}_quantity": _.quantity,
-        f"{period}_squares": (_.quantity * _.quantity).round(),
+        f"{period}_squares": (_.quantity * _.quantity * SQUARE_STEPS).round() / SQUARE_STEPS,
         f"{period}_active": _.first_of_day.cast("int32"),
         f"{period}_users": _.users,
     }

@@ -61,7 +61,9 @@ def band(score_: ir.NumericValue, rules: ScoringRules) -> ir.StringValue:
 def _overridden(factors: ir.Table, overrides: ir.Table | None) -> ir.Table:
     if overrides is None:
         return factors.mutate(override_score=ibis.null("float64"), override_reason=ibis.null("string"))
-    wanted = overrides.select("customer_id", "scan_day", "override_score", "override_reason")
+    wanted = overrides.select(
+        "customer_id", "scan_day", "override_reason", override_score=overrides.override_score.clip(1, 10)
+    )
     return factors.left_join(wanted, ["customer_id", "scan_day"]).drop("customer_id_right", "scan_day_right")
 
 

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.automation_tick_evaluation_context import build_run_requests
+from dagster._utils.schedules import schedule_execution_time_iterator
 
 from orchestration_project.definitions import build
 from orchestration_project.resources import Workspace
@@ -112,16 +114,14 @@ def test_the_schedule_ticks_once_on_each_local_day_through_both_changes_of_the_c
     place.configure(schedule={"timezone": "America/New_York", "hour": 7})
     schedule = place.definitions.get_schedule_def("daily_scan")
     for first in (datetime(2026, 3, 6, tzinfo=UTC), datetime(2026, 10, 30, tzinfo=UTC)):
-        ticks = schedule.get_cron_schedule_iterator if False else dg_ticks(schedule, first, 5)
+        ticks = next_ticks(schedule, first, 5)
         assert [tick.astimezone(ZoneInfo("America/New_York")).hour for tick in ticks] == [7] * 5
         keys = [place.tick(tick).run_key for tick in ticks]
         assert len(set(keys)) == 5
 
 
-def dg_ticks(schedule: dg.ScheduleDefinition, first: datetime, count: int) -> list[datetime]:
+def next_ticks(schedule: dg.ScheduleDefinition, first: datetime, count: int) -> list[datetime]:
     """The next times at which Dagster ticks a schedule."""
-    from dagster._utils.schedules import schedule_execution_time_iterator
-
     ticks = schedule_execution_time_iterator(first.timestamp(), schedule.cron_schedule, schedule.execution_timezone)
     return [next(ticks) for _ in range(count)]
 
@@ -201,7 +201,8 @@ def test_a_source_that_is_gone_is_said_and_what_was_known_stays_known(watched):
     (watched.home.path / "customers.csv").rename(watched.home.path / "elsewhere.csv")
     said, after = watched.look(cursor)
     assert said == (
-        f"customers: no file matches {watched.home.path}/customers.csv; correct `tables.customers.path` in sources.yaml."
+        f"customers: no file matches {watched.home.path}/customers.csv; "
+        "correct `tables.customers.path` in sources.yaml."
     )
     assert after in (None, cursor)
     (watched.home.path / "elsewhere.csv").rename(watched.home.path / "customers.csv")
@@ -246,6 +247,9 @@ class Automation:
             self._definitions, self._instance, cursor=self._cursor, evaluation_time=self._now
         )
         self._cursor = result.cursor
+        graph = self._definitions.get_repository_def().asset_graph
+        # What Dagster's daemon makes of it; the public result tells partitions only.
+        self.runs = list(build_run_requests(result._requested_subsets, graph, {}, emit_backfills=False))
         asked = {name: result.get_requested_partitions(dg.AssetKey(name)) for name in (*SOURCES, *DAILY)}
         return {name: partitions for name, partitions in asked.items() if partitions}
 
@@ -266,6 +270,9 @@ def test_a_refresh_is_followed_by_one_scan_of_the_latest_day_by_all_daily_assets
     assert automation.tick() == {}
     automation.refreshed()
     assert automation.tick() == ONE_SCAN
+    assert [(run.partition_key, {key.to_user_string() for key in run.asset_selection}) for run in automation.runs] == [
+        ("2026-11-22", set(DAILY))
+    ]
     assert automation.tick() == {}
     automation.happened(DAILY, "2026-11-22")
     assert automation.tick() == {}

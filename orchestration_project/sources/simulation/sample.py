@@ -16,7 +16,7 @@ from orchestration_project.contracts.tables import SOURCE_TABLES
 from orchestration_project.sources.simulation.company import Company
 from orchestration_project.sources.simulation.simulate import simulate
 
-SAMPLE = Company(customers=50, seed=7, start=date(2026, 1, 1), months=4, monthly_churn=0.06)
+SAMPLE = Company(customers=50, seed=7, start=date(2026, 1, 1), months=4, monthly_churn=0.06, missing_rate=0)
 UNTIL = date(2026, 6, 30)
 
 
