@@ -1,12 +1,14 @@
 """Results: what an asset says in the Dagster UI about what it wrote."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import ibis.expr.types as ir
 
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 OWNERS = ["team:customer-success"]
 ROW_COUNT = "dagster/row_count"
@@ -37,7 +39,7 @@ def records(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in plain], schema=schema)
 
 
-def unique_key(name: str, table: ir.Table, key: Sequence[str], value: Any) -> dg.AssetCheckResult:
+def unique_key(name: str, table: "ir.Table", key: Sequence[str], value: Any) -> dg.AssetCheckResult:
     """Check that no two rows of a table have the same key; `value` computes a scalar expression."""
     total, distinct = value(table.count()), value(table.select(*key).distinct().count())
     return dg.AssetCheckResult(

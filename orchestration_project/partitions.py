@@ -9,6 +9,9 @@ from orchestration_project.domain.days import DayRange
 
 MONTH_FORMAT = "%Y-%m"
 
+LATE_DAYS = 7
+"""How late usage may be recorded and still be read by itself; later rows need their month materialized again."""
+
 WHOLE_RANGE = dg.BackfillPolicy.single_run()
 """A backfill of any range is one run, and one computation."""
 
@@ -48,6 +51,11 @@ def months(context: dg.AssetExecutionContext) -> list[date]:
     first = datetime.strptime(keys.start, MONTH_FORMAT).date()  # noqa: DTZ007 - a month has no zone
     last = datetime.strptime(keys.end, MONTH_FORMAT).date()  # noqa: DTZ007
     return months_between(first, last)
+
+
+def months_to_refresh(first: date, last: date) -> list[date]:
+    """Months of usage to read for scans from `first` to `last`: with those in which late rows may still arrive."""
+    return months_between(first - timedelta(days=LATE_DAYS), last)
 
 
 def months_between(first: date, last: date) -> list[date]:

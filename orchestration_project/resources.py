@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orchestration_project.domain.rules import RiskRules
-from orchestration_project.engine import Engine
-from orchestration_project.lake import Lake
 from orchestration_project.settings import Home, Settings, last_full_day
+
+if TYPE_CHECKING:
+    from orchestration_project.lake import Lake
 
 
 def utc_now() -> datetime:
@@ -35,8 +37,11 @@ class Workspace:
         return min(full, self.settings.history_end or full)
 
     @contextmanager
-    def lake(self) -> Iterator[Lake]:
+    def lake(self) -> Iterator["Lake"]:
         """The home's lake with an engine of its own, which is closed in the end."""
+        from orchestration_project.engine import Engine
+        from orchestration_project.lake import Lake
+
         limits = self.settings.engine
         engine = Engine(limits, limits.spill_folder or self.home.path / "spill")
         lake = Lake(self.home.lake, engine)

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, date
 
 import dagster as dg
 
 from orchestration_project.jobs import DAILY_GROUPS, REFRESH
-from orchestration_project.partitions import month_key, months_between
+from orchestration_project.partitions import month_key, months_to_refresh
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import SettingsError, cutoff, last_full_day
 from orchestration_project.sources.errors import SourceError
@@ -41,8 +41,7 @@ def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
                 "`grace_hours` lower in settings.yaml."
             )
         # The months are those of UTC, where a new one may begin before or after it does in the schedule's zone.
-        first, last = month_key(day), month_key(now.astimezone(UTC))
-        return dg.RunRequest(run_key=f"scan-{day}", tags={RANGE_START: first, RANGE_END: last})
+        return dg.RunRequest(run_key=f"scan-{day}", tags=_range(workspace, day, now.astimezone(UTC).date()))
 
     return [daily_scan]
 
@@ -70,8 +69,8 @@ def sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
             yield dg.SkipReason("No source has moved on since the last look.")
         else:
             context.update_cursor(found)
-            keys = [month_key(month) for month in months_between(workspace.yesterday, workspace.now().date())]
-            yield dg.RunRequest(run_key=f"data-{found}", tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
+            tags = _range(workspace, workspace.yesterday, workspace.now().date())
+            yield dg.RunRequest(run_key=f"data-{found}", tags=tags)
 
     automation = dg.AutomationConditionSensorDefinition(
         name="scan_automation",
@@ -80,6 +79,14 @@ def sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
         description="Scans the latest day when what it depends on was refreshed.",
     )
     return [new_data, automation]
+
+
+def _range(workspace: Workspace, day: date, today: date) -> dict[str, str]:
+    """Tags of a refresh for a scan day: the months of usage to read."""
+    settings = workspace.settings
+    months = months_to_refresh(day, min(today, settings.history_end or today))
+    keys = [month_key(month) for month in months if month >= settings.history_start.replace(day=1)]
+    return {RANGE_START: keys[0], RANGE_END: keys[-1]}
 
 
 def _fingerprint(workspace: Workspace) -> str:

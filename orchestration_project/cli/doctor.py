@@ -4,19 +4,20 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any, Literal
 
 from orchestration_project.cli.console import STATE_STYLES, emit_json, table
 from orchestration_project.cli.runs import opened
-from orchestration_project.resources import Workspace
-from orchestration_project.settings import Home, SettingsError
+from orchestration_project.resources import Workspace, utc_now
+from orchestration_project.settings import Home, Settings, SettingsError, cutoff, last_full_day
 from orchestration_project.sources.config import load_sources
 
 PACKAGE = "customer-health-orchestration"
 OLDEST_PYTHON = (3, 11)
 LOW_DISK_GIB = 5
-DAEMON_FIX = "start the UI and its daemon with `make dev`, or `dg dev` with ORCHESTRATE_HOME set"
+DAEMON_FIX = "start the UI and its daemon with `make dev`, or `dg dev` with ORCHESTRATE_HOME and DAGSTER_HOME set"
 
 State = Literal["ok", "warning", "error"]
 
@@ -47,7 +48,7 @@ def diagnose(home: Home) -> Iterator[Finding]:
     yield _python()
     yield _packages()
     yield _disk(home)
-    for look in (_home, _settings, _sources, _scans):
+    for look in (_home, _settings, _schedule, _sources, _scans):
         finding = _attempt(look, home)
         yield finding
         if finding.state == "error":
@@ -101,6 +102,26 @@ def _home(home: Home) -> Finding:
 def _settings(home: Home) -> Finding:
     settings = home.settings()
     return Finding("Settings", "ok", f"history from {settings.history_start}, rules {settings.risk.version}")
+
+
+def _schedule(home: Home) -> Finding:
+    settings = home.settings()
+    when = settings.schedule
+    found = f"daily at {when.hour}:00 {when.timezone}"
+    if _in_time(when.hour, settings):
+        return Finding("Schedule", "ok", found)
+    hours = (*range(when.hour, 24), *range(when.hour))
+    better = next((hour for hour in hours if _in_time(hour, settings)), None)
+    fix = "set `grace_hours` lower in settings.yaml" if better is None else f"set `schedule.hour` to {better} or so"
+    return Finding(
+        "Schedule", "warning", f"{found}, when the day before is not closed all year round: then it skips", fix
+    )
+
+
+def _in_time(hour: int, settings: Settings) -> bool:
+    """Whether the scan day before is closed at that hour, in every month: clocks change."""
+    ticks = [datetime(utc_now().year, month, 1, hour, tzinfo=settings.schedule.zone) for month in range(1, 13)]
+    return all(tick >= cutoff(last_full_day(tick), settings.grace_hours) for tick in ticks)
 
 
 def _sources(home: Home) -> Finding:

@@ -13,8 +13,9 @@ def known_error(error: BaseException) -> str | None:
     from orchestration_project.lake import LakeError
     from orchestration_project.settings import SettingsError
     from orchestration_project.sources.errors import SourceError
+    from orchestration_project.sources.examples import ExampleError
 
-    meant = (CommandError, SettingsError, SourceError, EngineError, LakeError)
+    meant = (CommandError, SettingsError, SourceError, ExampleError, EngineError, LakeError)
     for each in _chain(error):
         if isinstance(each, meant):
             return str(each)

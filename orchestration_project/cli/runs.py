@@ -65,7 +65,7 @@ class Runs:
         except DagsterAssetCheckFailedError as error:
             raise CommandError(
                 f"The scan stopped: {'; '.join(self._failed)}. Nothing that depends on it was computed. "
-                "`orchestrate sources check` tells what is missing; `completeness` in settings.yaml says what may be."
+                "Fill those fields at the source, or relax `completeness` in settings.yaml."
             ) from error
 
     def _executed(self, job: str, run_id: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
@@ -118,10 +118,8 @@ def wanted_day(text: str | None, workspace: Workspace, option: str) -> date:
     day = workspace.yesterday if text is None else _parsed(text, option)
     start = workspace.settings.history_start
     if day > workspace.yesterday:
-        why = "the history ended (`history_end`)" if workspace.settings.history_end else "days end at midnight UTC"
-        raise CommandError(
-            f"{option} {day} can't be scanned yet: {why}; the latest day that can is {workspace.yesterday}."
-        )
+        why = "is after `history_end`" if workspace.settings.history_end else "is not over yet (UTC)"
+        raise CommandError(f"{option} {day} {why}; the latest day that can be scanned is {workspace.yesterday}.")
     if day < start:
         raise CommandError(f"{option} {day} is before `history_start` {start} in settings.yaml; set that earlier.")
     return day

@@ -8,13 +8,16 @@ from orchestration_project.cli.console import emit_json, say, working
 from orchestration_project.cli.errors import CommandError
 from orchestration_project.cli.runs import Runs, opened, told, wanted_day
 from orchestration_project.domain.rules import RHYTHM_DAYS
-from orchestration_project.partitions import month_key, months_between
+from orchestration_project.partitions import month_key, months_between, months_to_refresh
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
 from orchestration_project.sources.config import load_sources
 
 if TYPE_CHECKING:
     import dagster as dg
+
+
+USAGE_TABLES = ("usage_daily", "usage_customers", "usage_coverage")
 
 
 def run_scan(home: Home, day: str | None, as_json: bool) -> None:
@@ -57,8 +60,8 @@ def months_to_read(workspace: Workspace, first: date, last: date) -> list[date]:
     start = max(workspace.settings.history_start, first - timedelta(days=RHYTHM_DAYS))
     needed = months_between(start, last)
     with workspace.lake() as lake:
-        loaded = set(lake.partitions("usage_daily"))
-    own = first.replace(day=1)
+        loaded = set.intersection(*(set(lake.partitions(name)) for name in USAGE_TABLES))
+    own = max(months_to_refresh(first, last)[0], start.replace(day=1))
     unread = next((month for month in needed if month_key(month) not in loaded), own)
     return months_between(min(unread, own), last)
 

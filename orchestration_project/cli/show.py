@@ -12,12 +12,14 @@ from orchestration_project.domain.rules import FAMILIES
 from orchestration_project.lake import Lake
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
+from orchestration_project.sources.config import load_sources
 
 SHOWN = ("customer_id", "name", "segment", "mrr", "owner")
 
 
 def show_top(home: Home, day: str | None, limit: int, as_json: bool) -> None:
     """Prints the customers with the highest scores of a scan day."""
+    load_sources(home)
     workspace = Workspace(home)
     with workspace.lake() as lake:
         scanned = _scanned_day(day, lake, workspace)
@@ -55,6 +57,7 @@ def why(contributions: dict[str, float]) -> str:
 
 def show_explanation(home: Home, customer: str, day: str | None, against: str | None, as_json: bool) -> None:
     """Prints why a customer has its score and, where asked, what changed since another day."""
+    load_sources(home)
     workspace = Workspace(home)
     with workspace.lake() as lake:
         scanned = _scanned_day(day, lake, workspace)

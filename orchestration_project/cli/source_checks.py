@@ -1,7 +1,5 @@
 """Source checks: what `orchestrate sources check` prints."""
 
-from dataclasses import asdict
-
 from orchestration_project.cli.console import STATE_STYLES, emit_json, out, table, working
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
@@ -14,7 +12,7 @@ def check(home: Home, as_json: bool) -> int:
     with workspace.lake() as lake, working("Reading the sources", quiet=as_json):
         found = list(check_sources(workspace, lake))
     if as_json:
-        emit_json([asdict(each) for each in found])
+        emit_json([vars(each) | {"reasons": dict(each.reasons)} for each in found])
     else:
         _print(found)
     return int(any(each.state == "error" for each in found))

@@ -5,9 +5,10 @@ Inside expressions a day is an integer, days since 1970-01-01 UTC: differences a
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-import ibis
-import ibis.expr.types as ir
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 EPOCH = date(1970, 1, 1)
 
@@ -56,25 +57,31 @@ def day_number(day: date) -> int:
     return (day - EPOCH).days
 
 
-def number(day: ir.DateColumn) -> ir.IntegerColumn:
+def number(day: "ir.DateColumn") -> "ir.IntegerColumn":
     """The number of a date column's day."""
+    import ibis
+
     return day.delta(ibis.date(EPOCH), unit="day").cast("int32")
 
 
-def number_of_time(time: ir.TimestampColumn) -> ir.IntegerColumn:
+def number_of_time(time: "ir.TimestampColumn") -> "ir.IntegerColumn":
     """The number of the UTC day a timestamp falls on."""
     return number(time.date())
 
 
-def to_date(numbered: ir.IntegerColumn) -> ir.DateColumn:
+def to_date(numbered: "ir.IntegerColumn") -> "ir.DateColumn":
     """The date of a day number."""
+    import ibis
+
     return (ibis.timestamp("1970-01-01 00:00:00") + numbered.cast("int32").as_interval("D")).date()
 
 
-def known_on(happened: ir.TimestampColumn, recorded: ir.TimestampColumn, grace_hours: float) -> ir.DateColumn:
+def known_on(happened: "ir.TimestampColumn", recorded: "ir.TimestampColumn", grace_hours: float) -> "ir.DateColumn":
     """The first scan day that may use a fact: it had happened, and was recorded by that day's end plus the grace.
 
     A fact whose recording time is unknown counts as recorded when it happened.
     """
+    import ibis
+
     grace = ibis.interval(seconds=round(grace_hours * 3600))
     return ibis.greatest(happened.date(), (ibis.coalesce(recorded, happened) - grace).date())

@@ -103,6 +103,9 @@ class Weights(Rules):
         total = sum(self.of(family) for family in FAMILIES)
         if abs(total - 1) > 1e-9:
             raise ValueError(f"weights must sum to 1, these sum to {total:g}; change one of {', '.join(FAMILIES)}")
+        prior = {name: field.default for name, field in type(self).model_fields.items()}
+        if self.version == prior["version"] and any(self.of(family) != prior[family] for family in FAMILIES):
+            raise ValueError(f"these weights are not those of {self.version}; give them a `version` of their own")
         return self
 
     def of(self, family: str) -> float:

@@ -93,7 +93,8 @@ def _with_confidence(table: ir.Table, rules: ScoringRules, wanted: float) -> ir.
     as missing, so freshness is in the coverage.
     """
     coverage = 0.5 * table.present / max(wanted, 1e-9) + 0.5 * table.present
-    history = (table.observed_days.fill_null(0) / FULL_HISTORY_DAYS).clip(0, 1)
+    seen = ibis.coalesce(table.observed_days, table.tenure_days, 0)
+    history = (seen / FULL_HISTORY_DAYS).clip(0, 1)
     distance = ibis.least((table.score - rules.medium_from).abs(), (table.score - rules.high_from).abs())
     margin = (distance / MARGIN).clip(0, 1)
     index = coverage.clip(0, 1) * (0.5 + 0.5 * history) * (0.9 + 0.1 * margin)

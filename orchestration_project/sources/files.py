@@ -4,6 +4,7 @@ import codecs
 import glob
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -59,35 +60,52 @@ class Files:
 
     def fingerprint(self) -> str:
         """Names, sizes and times of change of all files."""
+        if "://" in self._source.path:
+            filesystem, found = self._remote()
+            return ";".join(f"{name}:{filesystem.ukey(name)}" for name in found)
         stats = ((file, Path(file).stat()) for file in self._local())
         return ";".join(f"{file}:{stat.st_size}:{stat.st_mtime_ns}" for file, stat in stats)
 
     def _local(self) -> list[str]:
         path = self._source.path
         if "://" in path:
-            return self._fetched(path)
+            return self._fetched()
         files = sorted(file for file in glob.glob(str(self._home / path), recursive=True) if Path(file).is_file())  # noqa: PTH207
         if not files:
             raise NoFile(self._name, str(self._home / path))
         return files
 
-    def _fetched(self, url: str) -> list[str]:
+    def _remote(self) -> tuple[Any, list[str]]:
+        """The file system behind the URL, and the names of the files that it has there."""
         import fsspec
 
+        url = self._source.path
         try:
             filesystem, pattern = fsspec.core.url_to_fs(url)
+            filesystem.invalidate_cache()
             found = sorted(filesystem.glob(pattern))
-            protocol = url.partition("://")[0]
-            opened = fsspec.open_local(
-                [f"simplecache::{protocol}://{name}" if protocol != "file" else f"file://{name}" for name in found]
-            )
         except (OSError, ImportError, ValueError) as error:
-            raise SourceError(
-                f"{self._name}: {url} can't be reached ({error}); check the URL and its credentials."
-            ) from error
-        if not opened:
+            raise self._unreachable(error) from error
+        if not found:
             raise NoFile(self._name, url)
+        return filesystem, found
+
+    def _fetched(self) -> list[str]:
+        import fsspec
+
+        protocol = self._source.path.partition("://")[0]
+        _, found = self._remote()
+        prefix = "" if protocol == "file" else "simplecache::"
+        try:
+            opened = fsspec.open_local([f"{prefix}{protocol}://{name}" for name in found])
+        except (OSError, ImportError, ValueError) as error:
+            raise self._unreachable(error) from error
         return [str(file) for file in opened]
+
+    def _unreachable(self, error: Exception) -> SourceError:
+        return SourceError(
+            f"{self._name}: {self._source.path} can't be reached ({error}); check the URL and its credentials."
+        )
 
 
 def _together(tables: list[ir.Table]) -> ir.Table:

@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from assets.risk import report_scores
-from assets.usage import report as report_trends
+from assets.reports import report_scores, report_trends
 from orchestration_project.domain.days import DayRange
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR

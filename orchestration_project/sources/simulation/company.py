@@ -19,5 +19,5 @@ class Company(BaseModel):
         default=0.35, ge=0, le=1, description="By how much an outreach lowers the risk of leaving in the 60 days after"
     )
     missing_rate: float = Field(
-        default=0.006, ge=0, le=1, description="Chance, per customer and part of the data, that the part is missing"
+        default=0.002, ge=0, le=1, description="Chance, per customer and part of the data, that the part is missing"
     )

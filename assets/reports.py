@@ -1,0 +1,134 @@
+"""Reports: what the Dagster UI says of the scan days that an asset wrote, and whether they pass their checks."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+import ibis.expr.types as ir
+from ibis import _
+
+from assets.results import records, unique_key, written
+from orchestration_project import charts
+from orchestration_project.domain.completeness import PARTS, Completeness, completeness_by_day, coverage_by_field
+from orchestration_project.domain.days import DayRange
+from orchestration_project.domain.rules import FAMILIES
+from orchestration_project.lake import Lake
+from orchestration_project.resources import Workspace
+from orchestration_project.scans import day_keys
+
+TREND_DAYS = 90
+EXACT = 1e-9
+"""How far a sum of floating numbers may be off."""
+
+
+def report_profiles(
+    days: DayRange, fields: tuple[list[str], list[str]], lake: Lake, workspace: Workspace
+) -> dg.MaterializeResult:
+    """What the UI says of scan days in `customer_profiles`; `fields` are those that count and those that don't."""
+    profiles = lake.read("customer_profiles", day_keys(days), "scan_day")
+    last = lake.read("customer_profiles", [days.last.isoformat()], "scan_day")
+    by_day = {row["scan_day"]: row for row in lake.engine.rows(completeness_by_day(profiles))}
+    above = workspace.settings.completeness.above
+    found = {
+        day: Completeness(by_day[day]["customers"], by_day[day]["complete"], above) if day in by_day
+        else Completeness(0, 0, above)
+        for day in days.dates
+    }  # fmt: skip
+    shares = lake.engine.rows(coverage_by_field(last, [*fields[0], *(p for p in PARTS if p not in fields[0])]))
+    coverage = records([{"field": name, "share": share} for name, share in shares[0].items()] if shares else [])
+    unique = unique_key("unique", profiles, ("customer_id", "scan_day"), lake.engine.value)
+    metadata = {"coverage per field": coverage, "fields not connected": ", ".join(fields[1]) or "none"}
+    return written(metadata, [_complete(days, found, fields[1], shares[0] if shares else {}), unique])
+
+
+def _complete(
+    days: DayRange, found: dict[date, Completeness], not_connected: list[str], shares: dict[str, float]
+) -> dg.AssetCheckResult:
+    """Blocks where the newest scan is incomplete; older scans of a range only warn, so they can't stop it."""
+    failed = [day for day, each in found.items() if not each.passed]
+    newest = found[days.last]
+    least = sorted((name for name, share in shares.items() if share is not None), key=lambda name: shares[name])[:3]
+    return dg.AssetCheckResult(
+        check_name="complete",
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.WARN if newest.passed else dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "share complete": newest.share if newest.share is not None else "no customer",
+            "must exceed": newest.above,
+            "customers": newest.customers,
+            "days below": len(failed),
+            "first days below": ", ".join(str(day) for day in failed[:5]) or "none",
+            "least covered": ", ".join(f"{name} {shares[name]:.1%}" for name in least) or "nothing",
+            "fields not connected": ", ".join(not_connected) or "none",
+        },
+    )
+
+
+def report_trends(days: DayRange, lake: Lake) -> dg.MaterializeResult:
+    """What the UI says of scan days in `usage_trends`, and whether anything in it is from after its scan."""
+    trends = lake.read("usage_trends", day_keys(days), "scan_day")
+    last = lake.read("usage_trends", [days.last.isoformat()], "scan_day")
+    counts = lake.engine.rows(last.group_by("trend").agg(customers=_.count()).order_by("trend"))
+    later = lake.engine.value(trends.filter(trends.last_used_on > trends.scan_day).count())
+    check = dg.AssetCheckResult(check_name="nothing_after_cutoff", passed=later == 0, metadata={"rows after": later})
+    unique = unique_key("unique", trends, ("customer_id", "scan_day"), lake.engine.value)
+    movement = lake.engine.value(last.calendar_ratio.max())
+    metadata = {"trends": records(counts), "calendar ratio": movement if movement is not None else "unknown"}
+    return written(metadata, [unique, check])
+
+
+def report_factors(days: DayRange, lake: Lake) -> dg.MaterializeResult:
+    """What the UI says of scan days in `risk_factors`."""
+    factors = lake.read("risk_factors", day_keys(days), "scan_day")
+    last = lake.read("risk_factors", [days.last.isoformat()], "scan_day")
+    told = last.agg(
+        **{f"{family}_mean": last[family].mean() for family in FAMILIES},
+        **{f"{family}_known": last[family].notnull().mean() for family in FAMILIES},
+    )
+    row = lake.engine.rows(told)[0]
+    table = records(
+        [{"family": name, "mean severity": row[f"{name}_mean"], "known": row[f"{name}_known"]} for name in FAMILIES]
+    )
+    unique = unique_key("unique", factors, ("customer_id", "scan_day"), lake.engine.value)
+    return written({"families": table}, [unique])
+
+
+def report_scores(days: DayRange, lake: Lake) -> dg.MaterializeResult:
+    """What the UI says of scan days in `risk_scores`: pictures, next actions, and whether the scores hold."""
+    scores = lake.read("risk_scores", day_keys(days), "scan_day")
+    found = lake.engine.rows(
+        scores.agg(
+            outside=((_.score < 1) | (_.score > 10)).fill_null(False).sum(),
+            off=(~_adds_up(scores)).sum(),
+        )
+    )[0]
+    checks = [
+        unique_key("unique", scores, ("customer_id", "scan_day"), lake.engine.value),
+        dg.AssetCheckResult(
+            check_name="in_range", passed=not found["outside"], metadata={"outside": found["outside"] or 0}
+        ),
+        dg.AssetCheckResult(check_name="adds_up", passed=not found["off"], metadata={"off": found["off"] or 0}),
+    ]
+    return written(_pictures(days, lake), checks)
+
+
+def _pictures(days: DayRange, lake: Lake) -> dict[str, dg.MetadataValue]:
+    last = lake.read("risk_scores", [days.last.isoformat()], "scan_day")
+    halves = last.mutate(score=(last.score * 2).floor() / 2, band=last.band.fill_null("none"))
+    bars = lake.engine.frame(halves.group_by(["score", "band"]).agg(customers=_.count()))
+    first = (days.last - timedelta(days=TREND_DAYS)).isoformat()
+    recent = [key for key in lake.partitions("risk_scores") if first < key <= days.last.isoformat()]
+    history = lake.read("risk_scores", recent, "scan_day")
+    banded = history.mutate(band=history.band.fill_null("none"))
+    trend = lake.engine.frame(banded.group_by(["scan_day", "band"]).agg(customers=_.count()))
+    actions = lake.engine.rows(last.group_by("next_action").agg(customers=_.count()).order_by("next_action"))
+    return {
+        "scores": charts.score_histogram(bars, days.last.isoformat()),
+        "bands": charts.band_trend(trend),
+        "next actions": records(actions),
+    }
+
+
+def _adds_up(scores: ir.Table) -> ir.BooleanValue:
+    """Whether contributions sum to the score minus 1; where there is no score, that there are no contributions."""
+    off_by = (scores.contributions.values().sums() - (scores.score - 1)).abs()
+    return (off_by <= EXACT).fill_null(False) | (scores.score.isnull() & scores.contributions.isnull())

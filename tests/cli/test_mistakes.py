@@ -1,0 +1,175 @@
+"""What a person gets wrong: one sentence that names culprit, cause and fix, exit code 1; 2 for usage."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+YESTERDAY = (datetime.now(UTC) - timedelta(1)).date()
+TOMORROW = YESTERDAY + timedelta(2)
+NO_HOME = {
+    "scan": ("scan",),
+    "backfill": ("backfill", "--from", "2026-01-01"),
+    "top": ("top",),
+    "explain": ("explain", "C1"),
+    "sources check": ("sources", "check"),
+}
+
+
+@pytest.mark.parametrize("command", NO_HOME)
+def test_without_a_home_every_command_says_how_to_make_one_and_makes_none(shell, command):
+    assert shell(*NO_HOME[command]).sentence == (
+        f"{shell.home} is no home yet; run `orchestrate init --home {shell.home}` first."
+    )
+    assert not shell.home.exists()
+
+
+def test_the_doctor_without_a_home_says_how_to_make_one(shell):
+    outcome = shell("doctor", "--json")
+    assert outcome.code == 1
+    assert outcome.json[-1] == {
+        "what": "Home", "state": "error", "found": f"{shell.home} is none",
+        "fix": f"run `orchestrate init --home {shell.home}`",
+    }  # fmt: skip
+
+
+WITH_SETTINGS = {**NO_HOME, "demo": ("demo",)}
+
+
+@pytest.mark.parametrize("command", WITH_SETTINGS)
+def test_a_setting_that_is_none_is_named_with_its_file_and_the_known_ones(small, command):
+    small.settings(engine={"memory": "1GB"})
+    assert small(*WITH_SETTINGS[command]).sentence == (
+        f"{small.home}/settings.yaml: `engine.memory` is not a setting; remove it or correct its name "
+        "(known: memory_limit, threads, spill_folder, rows_at_once)."
+    )
+
+
+def test_the_doctor_names_a_bad_setting_and_what_to_do(small):
+    small.settings(schedule={"timezone": "Berlin"})
+    outcome = small("doctor", "--json")
+    assert outcome.code == 1
+    (error,) = (each for each in outcome.json if each["state"] == "error")
+    assert error["what"] == "Settings"
+    assert "`schedule.timezone` does not fit: 'Berlin' is no time zone" in error["found"]
+    assert error["fix"]
+
+
+def test_the_doctor_of_a_home_that_was_never_scanned_says_so(small):
+    outcome = small("doctor", "--json")
+    findings = {each["what"]: each for each in outcome.json}
+    assert outcome.code == 0
+    assert findings["Scans"]["fix"] == f"run `orchestrate scan --home {small.home}`"
+    assert findings["Sources"]["found"] == "connected: customers"
+    assert [each for each in findings.values() if each["state"] != "ok" and not each["fix"]] == []
+
+
+def test_the_doctor_says_where_the_schedule_ticks_before_scan_days_close(small):
+    small.settings(schedule={"timezone": "Europe/Berlin", "hour": 7})
+    findings = {each["what"]: each for each in small("doctor", "--json").json}
+    assert findings["Schedule"]["state"] == "warning"
+    assert findings["Schedule"]["fix"] == "set `schedule.hour` to 8 or so"
+
+
+NOT_YET = f"can't be scanned yet: days end at midnight UTC; the latest day that can is {YESTERDAY}."
+DATES = {
+    "a future --date": (("scan", "--date", TOMORROW), f"--date {TOMORROW} {NOT_YET}"),
+    "a future --to": (("backfill", "--from", "2026-01-01", "--to", TOMORROW), f"--to {TOMORROW} {NOT_YET}"),
+    "a future day of top": (("top", "--date", TOMORROW), f"--date {TOMORROW} {NOT_YET}"),
+    "a --date before history": (
+        ("scan", "--date", "2024-12-31"),
+        "--date 2024-12-31 is before `history_start` 2025-01-01 in settings.yaml; set that earlier.",
+    ),
+    "garbage": (("scan", "--date", "yesterday"), "--date 'yesterday' is no date; write it as 2026-11-22."),
+    "a garbage --from": (
+        ("backfill", "--from", "2026-02-30"),
+        "--from '2026-02-30' is no date; write it as 2026-11-22.",
+    ),
+    "--from after --to": (
+        ("backfill", "--from", "2026-01-02", "--to", "2026-01-01"),
+        "--from 2026-01-02 is after --to 2026-01-01; swap them.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DATES)
+def test_a_date_that_can_not_be_is_named_with_its_option(small, case):
+    arguments, sentence = DATES[case]
+    assert small(*arguments).sentence == sentence
+    assert not (small.home / "lake").exists()
+
+
+@pytest.mark.parametrize("arguments", [("top",), ("explain", "C1")])
+def test_before_the_first_scan_the_command_for_it_is_named(small, arguments):
+    expected = f"{small.home} has no scan yet; run `orchestrate scan --home {small.home}`."
+    assert small(*arguments).sentence == expected
+
+
+def test_a_day_that_was_not_scanned_is_named_with_the_command_that_scans_it(demo):
+    day = demo.yesterday - timedelta(30)
+    assert demo.shell("top", "--date", day).sentence == (
+        f"The lake has no risk_scores for scan_day {day}; run `orchestrate backfill` for it first."
+    )
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_an_unknown_customer_is_named_with_the_day(demo, more):
+    assert demo.shell("explain", "nobody", *more).sentence == (
+        f"Customer 'nobody' is not in the scan of {demo.yesterday}: unknown, not signed up yet, or gone by then; "
+        "`orchestrate top --json` lists customers that are."
+    )
+
+
+def test_a_day_to_compare_with_that_was_not_scanned_is_named(demo):
+    customer = demo.shell("top", "--json", "--limit", 1).json["customers"][0]["customer_id"]
+    day = demo.yesterday - timedelta(30)
+    assert f"scan_day {day}" in demo.shell("explain", customer, "--against", day).sentence
+
+
+def test_a_scan_that_a_check_stopped_says_which_and_what_to_look_at(small):
+    (small.home / "customers.csv").write_text(
+        "customer_id,signed_up_at,plan\nC1,2024-01-01,pro\nC2,2024-01-01,\n", "utf-8"
+    )
+    sentence = small("scan").sentence
+    assert sentence.startswith(
+        "The scan stopped: check complete of customer_profiles did not pass (share complete 0.5, must exceed 0.95"
+    )
+    assert "Nothing that depends on it was computed" in sentence
+    assert "settings.yaml" in sentence
+    assert small("top").sentence.endswith(f"run `orchestrate scan --home {small.home}`.")
+
+
+def test_a_source_that_is_not_there_is_named_by_scan_and_by_sources_check(small):
+    (small.home / "customers.csv").unlink()
+    culprit = f"customers: no file matches {small.home}/customers.csv"
+    assert small("scan").sentence.startswith(culprit)
+    outcome = small("sources", "check", "--json")
+    assert outcome.code == 1
+    assert outcome.json[0]["state"] == "error"
+    assert outcome.json[0]["findings"][0].startswith(culprit)
+
+
+def test_sources_check_for_people_names_what_is_not_connected(small):
+    outcome = small("sources", "check")
+    assert outcome.code == 0
+    assert "not connected" in outcome.out
+    assert "invoices" in outcome.out
+
+
+USAGE = {
+    "unknown command": ("fly",),
+    "unknown option": ("scan", "--fast"),
+    "absent argument": ("explain",),
+    "absent option": ("backfill",),
+    "no number": ("top", "--limit", "many"),
+    "too small": ("top", "--limit", "0"),
+    "too many days": ("demo", "--days", "501"),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_wrong_usage_is_exit_code_2_and_no_traceback(shell, case):
+    outcome = shell(*USAGE[case])
+    assert outcome.code == 2
+    assert "Usage: orchestrate" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not shell.home.exists()
