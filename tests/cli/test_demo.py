@@ -74,7 +74,7 @@ def test_a_change_of_data_connections_and_settings_is_split_exactly_into_these_p
 
     then = {row["customer_id"]: row["score"] for row in copy("top", "--json", "--date", against).json["customers"]}
     parts = {"data": 0, "missing_data": 0, "configuration": 0}
-    for row in copy("top", "--json", "--limit", 5).json["customers"]:
+    for row in copy("top", "--json", "--limit", 4).json["customers"]:
         told = copy("explain", row["customer_id"], "--against", against, "--json").json
         change = told["change"]
         assert told["scan_day"] == str(day)
