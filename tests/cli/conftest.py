@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from orchestration_project.cli import main
-from orchestration_project.contracts.tables import SOURCE_TABLES
 
+CONNECTED = ("customers", "usage_events", "support_tickets", "invoices")
 CUSTOMERS, HISTORY_DAYS, DAYS = 60, 100, 2
 
 
@@ -97,7 +97,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     shell = Shell(tmp_path_factory.mktemp("demo") / "home")
     yesterday = datetime.now(UTC).date() - timedelta(1)
     start = str(yesterday - timedelta(HISTORY_DAYS))
-    simulated = {name: {"connector": "simulated"} for name in SOURCE_TABLES}
+    simulated = {name: {"connector": "simulated"} for name in CONNECTED}
     shell.settings(history_start=start, engine={"memory_limit": "1GB"})
     shell.sources(simulation={"start": start, "customers": CUSTOMERS, "missing_rate": 0}, tables=simulated)
     return Demo(shell, shell("demo", "--days", DAYS), yesterday)

@@ -66,7 +66,7 @@ def test_explain_for_people_tells_why_and_what_changed(demo, worst):
 def test_a_change_of_data_connections_and_settings_is_split_exactly_into_these_parts(demo, copy):
     day, against = demo.yesterday, demo.yesterday - timedelta(2)
     copy.settings(risk={"scoring": {"weights": {"version": "ours-1", "usage_decline": 0.2, "payment_issues": 0.4}}})
-    tables = {name: {"connector": "simulated"} for name in ("customers", "usage_events", "invoices", "engagements")}
+    tables = {name: {"connector": "simulated"} for name in ("customers", "usage_events", "invoices")}
     copy.sources(tables=tables)
     done = copy("scan", "--json").json
     assert set(done) == {"from", "to", "days", "refresh_seconds", "scan_seconds", "run_id", "warnings"}
@@ -124,5 +124,27 @@ def test_sources_check_tells_each_table_as_json(demo):
     assert outcome.code == 0
     told = {each["table"]: each for each in outcome.json}
     assert list(told) == ["customers", "usage_events", "support_tickets", "invoices", "engagements"]
+    assert told.pop("engagements")["state"] == "not connected"
     assert {each["state"] for each in told.values()} == {"ok"}
     assert all(each["read"] == each["kept"] + each["quarantined"] > 0 for each in told.values())
+
+
+def test_a_day_that_was_not_scanned_is_named_with_the_command_that_scans_it(demo):
+    day = demo.yesterday - timedelta(30)
+    assert demo.shell("top", "--date", day).sentence == (
+        f"The lake has no risk_scores for scan_day {day}; run `orchestrate backfill` for it first."
+    )
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_an_unknown_customer_is_named_with_the_day(demo, more):
+    assert demo.shell("explain", "nobody", *more).sentence == (
+        f"Customer 'nobody' is not in the scan of {demo.yesterday}: unknown, not signed up yet, or gone by then; "
+        "`orchestrate top --json` lists customers that are."
+    )
+
+
+def test_a_day_to_compare_with_that_was_not_scanned_is_named(demo):
+    customer = demo.shell("top", "--json", "--limit", 1).json["customers"][0]["customer_id"]
+    day = demo.yesterday - timedelta(30)
+    assert f"scan_day {day}" in demo.shell("explain", customer, "--against", day).sentence

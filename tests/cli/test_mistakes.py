@@ -75,10 +75,13 @@ DATES = {
     "a future --to": (("backfill", "--from", "2026-01-01", "--to", TOMORROW), f"--to {TOMORROW}", f"{YESTERDAY}."),
     "a future day of top": (("top", "--date", TOMORROW), f"--date {TOMORROW}", f"{YESTERDAY}."),
     "a --date before history": (
-        ("scan", "--date", "2024-12-31"), "--date 2024-12-31", "`history_start` 2025-01-01 in settings.yaml; set that earlier."
+        ("scan", "--date", "2024-12-31"), "--date 2024-12-31",
+        "`history_start` 2025-01-01 in settings.yaml; set that earlier.",
     ),
     "garbage": (("scan", "--date", "soon"), "--date 'soon' is no date", "write it as 2026-11-22."),
-    "a garbage --from": (("backfill", "--from", "2026-02-30"), "--from '2026-02-30' is no date", "write it as 2026-11-22."),
+    "a garbage --from": (
+        ("backfill", "--from", "2026-02-30"), "--from '2026-02-30' is no date", "write it as 2026-11-22.",
+    ),
     "--from after --to": (
         ("backfill", "--from", "2026-01-02", "--to", "2026-01-01"), "--from 2026-01-02", "--to 2026-01-01; swap them."
     ),
@@ -98,27 +101,6 @@ def test_a_date_that_can_not_be_is_named_with_its_option_and_what_would_do(small
 def test_before_the_first_scan_the_command_for_it_is_named(small, arguments):
     expected = f"{small.home} has no scan yet; run `orchestrate scan --home {small.home}`."
     assert small(*arguments).sentence == expected
-
-
-def test_a_day_that_was_not_scanned_is_named_with_the_command_that_scans_it(demo):
-    day = demo.yesterday - timedelta(30)
-    assert demo.shell("top", "--date", day).sentence == (
-        f"The lake has no risk_scores for scan_day {day}; run `orchestrate backfill` for it first."
-    )
-
-
-@pytest.mark.parametrize("more", [(), ("--json",)])
-def test_an_unknown_customer_is_named_with_the_day(demo, more):
-    assert demo.shell("explain", "nobody", *more).sentence == (
-        f"Customer 'nobody' is not in the scan of {demo.yesterday}: unknown, not signed up yet, or gone by then; "
-        "`orchestrate top --json` lists customers that are."
-    )
-
-
-def test_a_day_to_compare_with_that_was_not_scanned_is_named(demo):
-    customer = demo.shell("top", "--json", "--limit", 1).json["customers"][0]["customer_id"]
-    day = demo.yesterday - timedelta(30)
-    assert f"scan_day {day}" in demo.shell("explain", customer, "--against", day).sentence
 
 
 def test_a_scan_that_a_check_stopped_says_which_and_what_to_look_at(small):

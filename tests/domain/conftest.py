@@ -82,7 +82,7 @@ SCHEMAS = {
     },
     "factors": {
         "customer_id": TEXT, "scan_day": DAY, **dict.fromkeys(FAMILIES, REAL), "exception": TEXT,
-        "observed_days": WHOLE,
+        "observed_days": WHOLE, "tenure_days": WHOLE,
     },
     "overrides": {"customer_id": TEXT, "scan_day": DAY, "override_score": REAL, "override_reason": TEXT},
 }  # fmt: skip
@@ -111,7 +111,7 @@ BASES: Mapping[str, Row] = {
         "engagement_typical_gap_days": 10.0, "engagement_kinds_30d": 2, "engagement_kinds_prior_60d": 2,
         "tenure_days": 800, "observed_days": 365, "notice_given": False,
     },
-    "factors": {"customer_id": "c", "scan_day": TODAY, **dict.fromkeys(FAMILIES, 0.0), "observed_days": 365},
+    "factors": {"customer_id": "c", "scan_day": TODAY, **dict.fromkeys(FAMILIES, 0.0), "observed_days": 365, "tenure_days": 0},
     "overrides": {"customer_id": "c", "scan_day": TODAY, "override_reason": "agreed by phone"},
 }  # fmt: skip
 

@@ -49,7 +49,7 @@ def windows_by_loop(rows: list[dict], customer: str, day: date) -> dict:
         own = [row for row in known if newest <= (day - row["day"]).days <= oldest]
         found |= {
             f"{period}_quantity": sum(row["quantity"] for row in own),
-            f"{period}_squares": sum(round(row["quantity"] ** 2) for row in own),
+            f"{period}_squares": sum(round(row["quantity"] ** 2 * 1024) / 1024 for row in own),
             f"{period}_active": len({row["day"] for row in own}),
             f"{period}_users": sum(row["users"] for row in own),
         }

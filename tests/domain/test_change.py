@@ -12,7 +12,7 @@ from orchestration_project.domain.rules import FAMILIES, RiskRules, ScoringRules
 OLD, LOOSE = RiskRules(), RiskRules(scoring=ScoringRules(min_present_weight=0.2))
 OTHERS = [
     OLD,
-    RiskRules(scoring=ScoringRules(weights=Weights(usage_decline=0.1, support_tickets=0.6))),
+    RiskRules(scoring=ScoringRules(weights=Weights(version="own", usage_decline=0.1, support_tickets=0.6))),
     RiskRules(
         severities=SeverityRules(decline_threshold_pct=5, overdue_days_full=10), scoring=ScoringRules(exception_floor=9)
     ),

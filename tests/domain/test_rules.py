@@ -49,3 +49,10 @@ def test_equal_rules_have_one_version_and_any_difference_another() -> None:
     ]
     assert RiskRules().version == base.version
     assert len({each.version for each in [base, *others]}) == 5
+
+
+def test_weights_that_are_not_the_priors_need_a_version_of_their_own() -> None:
+    changed = {"usage_decline": 0.3, "support_tickets": 0.4}
+    with pytest.raises(ValidationError, match="give them a `version` of their own"):
+        Weights(**changed)
+    assert Weights(version="ours-1", **changed).version == "ours-1"

@@ -23,7 +23,7 @@ def scored(company):
 
 
 def rules_for(weights: dict[str, float], **rest) -> ScoringRules:
-    return ScoringRules(weights=Weights(**(dict.fromkeys(FAMILIES, 0.0) | weights)), **rest)
+    return ScoringRules(weights=Weights(version="own", **(dict.fromkeys(FAMILIES, 0.0) | weights)), **rest)
 
 
 def test_no_risk_is_one_and_all_risk_is_ten(scored) -> None:
@@ -170,6 +170,7 @@ def test_low_confidence_always_goes_to_a_human(scored) -> None:
         ({"observed_days": 45}, 0.75),
         ({"observed_days": 0}, 0.5),
         ({"observed_days": None}, 0.5),
+        ({"observed_days": None, "tenure_days": 45}, 0.75),
         ({"engagement_drop": None}, 0.9),
         (dict.fromkeys(FAMILIES, 1 / 3), 0.9),
         (dict.fromkeys(FAMILIES, 3.25 / 9), 0.95),

@@ -77,6 +77,7 @@ def test_a_disk_that_fills_up_ends_in_one_sentence_and_leaves_the_old_table(engi
     said = finished(start(tmp_path, tmp_path / "large.csv", preexec_fn=no_large_files))
     assert is_one_sentence_about_a_full_disk(said), said
     assert whole(lake) == (["A"], 300)
+    lake.close()
     assert list((tmp_path / "lake" / ".staging").iterdir()) == []
 
 
@@ -113,4 +114,5 @@ def test_two_processes_on_one_home_leave_whole_tables(engine, tmp_path):
     quarantine = engine.rows(lake.read("quarantine", ["customers"], "source").select("original"))
     (name,) = {row["original"].partition("segment=")[2][0] for row in quarantine}
     assert len(quarantine) == sizes[name][1]
+    lake.close()
     assert list((tmp_path / "lake" / ".staging").iterdir()) == []
