@@ -111,7 +111,9 @@ BASES: Mapping[str, Row] = {
         "engagement_typical_gap_days": 10.0, "engagement_kinds_30d": 2, "engagement_kinds_prior_60d": 2,
         "tenure_days": 800, "observed_days": 365, "notice_given": False,
     },
-    "factors": {"customer_id": "c", "scan_day": TODAY, **dict.fromkeys(FAMILIES, 0.0), "observed_days": 365, "tenure_days": 0},
+    "factors": {
+        "customer_id": "c", "scan_day": TODAY, **dict.fromkeys(FAMILIES, 0.0), "observed_days": 365, "tenure_days": 0,
+    },
     "overrides": {"customer_id": "c", "scan_day": TODAY, "override_reason": "agreed by phone"},
 }  # fmt: skip
 
