@@ -52,7 +52,7 @@ docs: install  ## Write the generated parts of the documentation anew
 
 lock:  ## Resolve versions anew; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--extra dev --extra examples pyproject.toml -o requirements.lock
+		--extra dev --extra examples --extra bench pyproject.toml -o requirements.lock
 
 clean:  ## Remove the environment and the demo home
 	rm -rf $(VENV) $(DEMO_HOME) .mypy_cache .ruff_cache .import_linter_cache .hypothesis

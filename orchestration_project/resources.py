@@ -4,13 +4,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import ValidationError
 
 from orchestration_project.domain.rules import RiskRules
+from orchestration_project.domain.scorecard import PREFIX, Scorecard
 from orchestration_project.settings import Home, Settings, last_full_day
 
 if TYPE_CHECKING:
     from orchestration_project.lake import Lake
+
+Versioned = TypeVar("Versioned", RiskRules, Scorecard)
+
+
+class VersionError(Exception):
+    """A version of rules or weights that can't be had; names the file, the cause and the fix."""
 
 
 def utc_now() -> datetime:
@@ -53,18 +63,49 @@ class Workspace:
 
     def record_rules(self) -> str:
         """Keeps the current rules under their version for good, and returns the version."""
-        rules = self.settings.risk
-        file = self.home.versions / f"{rules.version}.json"
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            staged = file.with_suffix(f".{id(self)}.part")
-            staged.write_text(rules.model_dump_json(indent=1), encoding="utf-8")
-            staged.replace(file)
-        return rules.version
+        return self._recorded(self.settings.risk)
 
     def rules(self, version: str) -> RiskRules:
         """The rules that were recorded under a version."""
         if version == self.settings.risk.version:
             return self.settings.risk
+        return self._read(RiskRules, version)
+
+    def record_scorecard(self, scorecard: Scorecard) -> str:
+        """Keeps a scorecard under its version for good, and returns the version."""
+        return self._recorded(scorecard)
+
+    def scorecard(self, version: str) -> Scorecard | None:
+        """The scorecard that was recorded under a version; None for weights that are a setting."""
+        return self._read(Scorecard, version) if version.startswith(PREFIX) else None
+
+    def _recorded(self, value: RiskRules | Scorecard) -> str:
+        file = self.home.versions / f"{value.version}.json"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            staged = file.with_suffix(f".{id(self)}.part")
+            staged.write_text(value.model_dump_json(indent=1), encoding="utf-8")
+            staged.replace(file)
+        return value.version
+
+    def _read(self, kind: type[Versioned], version: str) -> Versioned:
         file = self.home.versions / f"{version}.json"
-        return RiskRules.model_validate_json(file.read_text(encoding="utf-8"))
+        try:
+            value = kind.model_validate_json(file.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise VersionError(
+                f"{file} is not there, so nothing can be computed with version {version}; `orchestrate weights list` "
+                "tells the versions that are known. Restore the file, or materialize risk_weights of its month again."
+            ) from error
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise VersionError(_spoilt(file)) from error
+        if value.version != version:
+            raise VersionError(_spoilt(file))
+        return value
+
+
+def _spoilt(file: Path) -> str:
+    return (
+        f"{file} does not hold what its name says: it was changed by hand or damaged; restore it, or remove it and "
+        "materialize risk_weights of its month again."
+    )

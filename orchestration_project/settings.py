@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from orchestration_project.domain.rules import CompletenessRules, RiskRules
+from orchestration_project.domain.rules import CompletenessRules, LearningRules, RiskRules
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -71,6 +71,7 @@ class Settings(_Group):
         default_factory=CompletenessRules, description="Which profile fields count, and for how many customers."
     )
     risk: RiskRules = Field(default_factory=RiskRules, description="From facts to scores.")
+    learning: LearningRules = Field(default_factory=LearningRules, description="From outcomes to weights.")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from typing import Any
 from orchestration_project.cli.console import BAND_STYLES, emit_json, out, table
 from orchestration_project.cli.errors import CommandError
 from orchestration_project.cli.runs import wanted_day
-from orchestration_project.domain.change import STEPS, Change, path, split
+from orchestration_project.domain.change import STEPS, Change, Configuration, path, split
 from orchestration_project.domain.factors import SIGNALS
 from orchestration_project.domain.rules import FAMILIES
+from orchestration_project.domain.scorecard import Scorecard
 from orchestration_project.lake import Lake
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
@@ -61,7 +62,7 @@ def show_explanation(home: Home, customer: str, day: str | None, against: str | 
     workspace = Workspace(home)
     with workspace.lake() as lake:
         scanned = _scanned_day(day, lake, workspace)
-        explained = explanation(lake, customer, scanned)
+        explained = explanation(lake, workspace, customer, scanned)
         change = None
         if against is not None:
             change = changed(lake, workspace, customer, _scanned_day(against, lake, workspace, "--against"), scanned)
@@ -73,9 +74,10 @@ def show_explanation(home: Home, customer: str, day: str | None, against: str | 
         _print_change(change)
 
 
-def explanation(lake: Lake, customer: str, day: date) -> dict[str, Any]:
+def explanation(lake: Lake, workspace: Workspace, customer: str, day: date) -> dict[str, Any]:
     """Score, contributions, signals and missing parts of one customer on one day."""
     score, factors = _row(lake, "risk_scores", customer, day), _row(lake, "risk_factors", customer, day)
+    learned = workspace.scorecard(score["weights_version"])
     families = [
         {
             "family": family,
@@ -89,16 +91,26 @@ def explanation(lake: Lake, customer: str, day: date) -> dict[str, Any]:
         **{key: value for key, value in score.items() if key != "contributions"},
         "contributions": dict(score["contributions"] or {}),
         "families": families,
-        "signals": {name: factors[name] for name in SIGNALS},
+        "signals": {name: _plain(factors[name]) for name in SIGNALS},
+        "points": {} if learned is None else _signal_points(lake, workspace, learned, factors),
         "exception": factors["exception"],
         "rules_version": factors["rules_version"],
     }
 
 
+def _signal_points(lake: Lake, workspace: Workspace, learned: Scorecard, factors: dict[str, Any]) -> dict[str, float]:
+    """Points that each signal added to a learned score, largest first."""
+    scale = workspace.rules(factors["rules_version"]).scoring.points_per_log_odds
+    rows = lake.read("risk_factors", [factors["scan_day"].isoformat()], "scan_day")
+    own = rows.filter(rows.customer_id == factors["customer_id"])
+    points = lake.engine.rows(own.select(**learned.signal_points(own)))[0]
+    return {name: scale * value for name, value in sorted(points.items(), key=lambda entry: -abs(entry[1]))}
+
+
 def changed(lake: Lake, workspace: Workspace, customer: str, then: date, now: date) -> dict[str, Any]:
     """The change of a score between two days, split into its parts."""
     before, after = _row(lake, "risk_factors", customer, then), _row(lake, "risk_factors", customer, now)
-    old, new = workspace.rules(before["rules_version"]), workspace.rules(after["rules_version"])
+    old, new = (_configuration(lake, workspace, customer, row) for row in (before, after))
     rows = {day: lake.read("risk_factors", [day.isoformat()], "scan_day") for day in (then, now)}
     first, second = (rows[day].filter(rows[day].customer_id == customer) for day in (then, now))
     steps = path(first, second, old, new, connected(before), connected(after))
@@ -120,6 +132,12 @@ def changed(lake: Lake, workspace: Workspace, customer: str, then: date, now: da
             name: {"then": points["then"].get(name, 0.0), "now": points["now"].get(name, 0.0)} for name in names
         },
     }
+
+
+def _configuration(lake: Lake, workspace: Workspace, customer: str, factors: dict[str, Any]) -> Configuration:
+    """What scored a row of factors."""
+    score = _row(lake, "risk_scores", customer, factors["scan_day"])
+    return Configuration(workspace.rules(factors["rules_version"]), workspace.scorecard(score["weights_version"]))
 
 
 def connected(factors: dict[str, Any]) -> list[str]:
@@ -167,7 +185,10 @@ def _print_explanation(explained: dict[str, Any]) -> None:
         if name not in FAMILIES and points
     ]
     table("Why", ("factor", "severity", "points", "missing because"), rows, right=("severity", "points"))
-    known = [(name, _number(value)) for name, value in explained["signals"].items() if value is not None]
+    if explained["points"]:
+        moved = [(name, _number(points)) for name, points in explained["points"].items() if abs(points) >= 0.05]
+        table("Signals that moved it", ("signal", "points"), moved, right=("points",))
+    known = [(name, _told(value)) for name, value in explained["signals"].items() if value not in (None, [], {})]
     table("Signals", ("signal", "value"), known, right=("value",))
     out.print(f"Points add up to the score minus 1. Weights {explained['weights_version']}, "
               f"rules {explained['rules_version']}.")  # fmt: skip
@@ -190,6 +211,16 @@ def _print_change(change: dict[str, Any]) -> None:
 
 def _styled(band: str | None) -> str:
     return f"[{BAND_STYLES[band]}]{band}[/]" if band else "-"
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, list) else value
+
+
+def _told(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {rate:.2f}" for name, rate in value.items())
+    return _number(value)
 
 
 def _number(value: Any) -> str | None:

@@ -129,8 +129,10 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         usage_prior_60d float64 Quantity of the 60 days before
         rate_30d float64 Quantity per day, last 30 days
         rate_prior_60d float64 Quantity per day, 60 days before
+        active_days_7d int64 Active days of the last 7
         active_days_30d int64 Active days of the last 30
         active_days_prior_60d int64 Active days of the 60 before
+        active_days_180d int64 Active days of the last 180
         active_days_365d int64 Active days of the last 365
         user_days_30d int64 Users per day, summed over the last 30 days
         user_days_prior_60d int64 Users per day, summed over the 60 days before
@@ -159,28 +161,46 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         decline_z float64 Signal: its z
         days_since_use int64 Signal: days since the last use
         typical_gap_days float64 Signal: typical days between active days
+        active_days_7d int64 Signal: active days of the last 7
+        active_days_30d int64 Signal: active days of the last 30
+        active_days_prior_60d int64 Signal: active days of the 60 before
+        active_days_180d int64 Signal: active days of the last 180
         active_days_365d int64 Signal: active days of the last 365
+        user_days_30d int64 Signal: users per day, summed over the last 30 days
+        user_days_prior_60d int64 Signal: users per day, summed over the 60 days before
+        kinds_30d int64 Signal: tracked kinds of use in the last 30 days
+        kinds_prior_60d int64 Signal: tracked kinds of use in the 60 days before
+        kind_rates_30d map<string,~float64> Signal: quantity per day of each tracked kind, last 30 days
+        kind_rates_prior_60d map<string,~float64> Signal: quantity per day of each tracked kind, 60 days before
         tickets_30d int64 Signal: tickets of the last 30 days
         tickets_prior_monthly float64 Signal: monthly tickets before
+        tickets_open int64 Signal: open tickets
         tickets_urgent_open int64 Signal: open tickets of priority high or urgent
         satisfaction_90d float64 Signal: mean rating of 90 days
         overdue_days int64 Signal: days overdue
         overdue_amount float64 Signal: amount overdue
         typical_invoice float64 Signal: mean invoice
         failed_payments_90d int64 Signal: failed payments of 90 days
+        invoices_known int64 Signal: invoices of the last year
         engagement_decline_pct float64 Signal: decline of contacts, percent
         engagement_days_since int64 Signal: days since the last contact
         engagement_typical_gap_days float64 Signal: typical days between contacts
+        engagement_30d int64 Signal: contacts of the last 30 days
         engagement_kinds_30d int64 Signal: kinds of contact, last 30 days
         engagement_kinds_prior_60d int64 Signal: kinds of contact, 60 days before
         days_to_renewal int64 Signal: days to the next renewal
         tenure_days int64 Signal: days since sign-up
         observed_days int64 Signal: days for which use could be seen
+        mrr float64 Signal: monthly recurring revenue
+        employee_count int64 Signal: employees
+        plan string Signal: plan
+        segment string Signal: segment
         notice_given boolean Signal: a cancellation was announced
         usage_missing string Why usage is missing
         tickets_missing string Why tickets are missing
         payments_missing string Why payments are missing
         engagement_missing string Why engagement is missing
+        silence float64 Signal: probability of no use within the horizon, from rhythm and silence
         usage_decline float64 Severity of use in [0, 1]
         support_tickets float64 Severity of tickets in [0, 1]
         payment_issues float64 Severity of payments in [0, 1]

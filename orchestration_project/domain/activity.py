@@ -18,6 +18,9 @@ from orchestration_project.domain.windows import Counted, window_sums
 SQUARE_STEPS = 1024
 """Squares of quantities are kept in steps of 1/1024, so that their sums too are exact, up to 8.8e12."""
 
+SPANS = (7, 180)
+"""Further spans, in days, of which active days are counted."""
+
 BASELINE_DAYS = RECENT_DAYS + PRIOR_DAYS
 
 Kinds = Mapping[str, Sequence[int]]
@@ -138,17 +141,21 @@ def activity_windows(rows: ir.Table, days: DayRange, kinds: Sequence[str]) -> li
     """What of each activity row counts when, for `window_sums`.
 
     `recent_*` is the last 30 days and `prior_*` the 60 before: `quantity`, `squares` (of row quantities),
-    `active` days, `users` (per day, summed), and per kind `kind_<n>`. `rhythm_active` counts active days of the last
-    365; `last_used` is a day number.
+    `active` days, `users` (per day, summed), and per kind `kind_<n>`. `active_<n>` and `rhythm_active` count active
+    days of the last n and 365; `last_used` is a day number.
     """
     window = _recent_rows(rows, days, BASELINE_DAYS)
     year = _recent_rows(rows, days, RHYTHM_DAYS)
     prior_from = ibis.greatest(_.known, _.day + RECENT_DAYS)
-    active = {"rhythm_active": _.first_of_day.cast("int32")}
+    active = _.first_of_day.cast("int32")
+    spans = [
+        Counted(_recent_rows(rows, days, span), _.known, _.day + span - 1, {f"active_{span}": active}) for span in SPANS
+    ]
     return [
         Counted(window, _.known, _.day + RECENT_DAYS - 1, _values("recent", kinds)),
         Counted(window, prior_from, _.day + BASELINE_DAYS - 1, _values("prior", kinds)),
-        Counted(year, _.known, _.day + RHYTHM_DAYS - 1, active, {"last_used": _.day}),
+        *spans,
+        Counted(year, _.known, _.day + RHYTHM_DAYS - 1, {"rhythm_active": active}, {"last_used": _.day}),
     ]
 
 

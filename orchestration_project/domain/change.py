@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from orchestration_project.domain.factors import MISSING, SIGNALS, with_severities
+from orchestration_project.domain.factors import FAMILY_SIGNALS, MISSING, SIGNALS, with_severities
 from orchestration_project.domain.rules import FAMILIES, RiskRules
+from orchestration_project.domain.scorecard import Scorecard
 from orchestration_project.domain.scoring import score
 
 STEPS = ("then", "common_then", "common_now", "now_old_rules", "now")
@@ -15,6 +16,18 @@ STEPS = ("then", "common_then", "common_now", "now_old_rules", "now")
 
 `then`; only the families present both times; their new values; all families now present; the new rules.
 """
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What turned signals into a score: rules, and the scorecard that was in force; None for the prior weights."""
+
+    rules: RiskRules
+    scorecard: Scorecard | None = None
+
+    def score(self, signals: ir.Table, connected: Sequence[str], strict: bool) -> ir.Table:
+        """Scores of rows with severities."""
+        return score(signals, self.rules.scoring, connected, strict=strict, scorecard=self.scorecard)
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,8 @@ def split(scores: Mapping[str, float | None]) -> Change | None:
 def path(
     then: ir.Table,
     now: ir.Table,
-    old: RiskRules,
-    new: RiskRules,
+    old: Configuration,
+    new: Configuration,
     connected_then: Sequence[str],
     connected_now: Sequence[str],
 ) -> dict[str, ir.Table]:
@@ -59,15 +72,15 @@ def path(
     Between the ends of the path a score that only lacks present weight is told all the same.
     """
     columns = ("customer_id", "scan_day", *SIGNALS, *MISSING)
-    before = with_severities(then.select(*columns), old.severities)
-    after = with_severities(now.select(*columns), old.severities)
-    after_new = with_severities(now.select(*columns), new.severities)
+    before = with_severities(then.select(*columns), old.rules.severities)
+    after = with_severities(now.select(*columns), old.rules.severities)
+    after_new = with_severities(now.select(*columns), new.rules.severities)
     return {
-        "then": score(before, old.scoring, connected_then),
-        "common_then": score(_restricted(before, after), old.scoring, connected_then, strict=False),
-        "common_now": score(_restricted(after, before), old.scoring, connected_then, strict=False),
-        "now_old_rules": score(after, old.scoring, connected_then, strict=False),
-        "now": score(after_new, new.scoring, connected_now),
+        "then": old.score(before, connected_then, strict=True),
+        "common_then": old.score(_restricted(before, after), connected_then, strict=False),
+        "common_now": old.score(_restricted(after, before), connected_then, strict=False),
+        "now_old_rules": old.score(after, connected_then, strict=False),
+        "now": new.score(after_new, connected_now, strict=True),
     }
 
 
@@ -75,7 +88,11 @@ def _restricted(table: ir.Table, other: ir.Table) -> ir.Table:
     """The row with only the families that `other` has too, and what follows from them."""
     flags = other.select(**{f"has_{family}": other[family].notnull() for family in FAMILIES})
     both = table.cross_join(flags)
-    kept = {family: both[f"has_{family}"].ifelse(both[family], ibis.null("float64")) for family in FAMILIES}
+    kept = {
+        name: both[f"has_{family}"].ifelse(both[name], ibis.null(both[name].type()))
+        for family in FAMILIES
+        for name in (family, *FAMILY_SIGNALS[family])
+    }
     stopped = ~both.has_usage_decline & (both.exception == "usage_stopped").fill_null(False)
     exception = stopped.ifelse(ibis.null("string"), both.exception)
     return both.mutate(**kept, exception=exception).drop(*(f"has_{family}" for family in FAMILIES))

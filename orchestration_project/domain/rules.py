@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -60,6 +61,9 @@ class SeverityRules(Rules):
     )
     gap_half: Positive = Field(3, description="Silence, in typical gaps, at which its severity is one half.")
     gap_floor_days: Positive = Field(4, description="Shortest gap that silence is measured in: a weekend says nothing.")
+    horizon_days: int = Field(
+        90, ge=7, le=365, description="Days after a scan day within which leaving is to be foreseen."
+    )
     gap_prior_weight: Positive = Field(3, description="Weight of the population's gap, in gaps, in a customer's own.")
     season_clip: float = Field(2, ge=1, description="How far the calendar may explain a change: factor up or down.")
     season_min_customers: int = Field(100, ge=1, description="Customers with full history needed to tell the season.")
@@ -122,6 +126,10 @@ class ScoringRules(Rules):
     )
     medium_from: float = Field(4, ge=1, le=10, description="Score from which the band is medium.")
     high_from: float = Field(8, ge=1, le=10, description="Score from which the band is high.")
+    medium_odds: float = Field(
+        1.5, gt=0, description="Times the base odds of churn at which a learned score is medium."
+    )
+    high_odds: float = Field(6, gt=0, description="Times the base odds at which a learned score is high.")
     exception_floor: float = Field(8, ge=1, le=10, description="Lowest score of a customer with an exception.")
     min_confidence: Share = Field(0.5, description="Confidence below which a human decides.")
     factor_from: Share = Field(0.1, description="Severity from which a family is named among the factors.")
@@ -130,7 +138,14 @@ class ScoringRules(Rules):
     def _bands_in_order(self) -> "ScoringRules":
         if self.medium_from >= self.high_from:
             raise ValueError(f"medium_from ({self.medium_from:g}) must be below high_from ({self.high_from:g})")
+        if self.medium_odds >= self.high_odds:
+            raise ValueError(f"medium_odds ({self.medium_odds:g}) must be below high_odds ({self.high_odds:g})")
         return self
+
+    @property
+    def points_per_log_odds(self) -> float:
+        """Points of a learned score that one unit of log-odds is worth."""
+        return (self.high_from - self.medium_from) / math.log(self.high_odds / self.medium_odds)
 
 
 class RiskRules(Rules):
@@ -156,3 +171,30 @@ class CompletenessRules(Rules):
     )
     above: Share = Field(0.95, description="Share of the population that must be complete, strictly exceeded.")
     new_customer_days: int = Field(30, ge=0, description="Age in days up to which facts are not expected yet.")
+
+
+class LearningRules(Rules):
+    """How weights are learned from outcomes, and what a candidate must show."""
+
+    training_months: int = Field(24, ge=1, le=120, description="Matured scan days, one a month, to learn from.")
+    validation_months: int = Field(
+        3, ge=1, le=24, description="Latest matured scan days, on which a candidate must prove itself."
+    )
+    half_life_months: Positive = Field(12, description="Age of a scan day at which it counts half.")
+    min_tenure_days: int = Field(30, ge=0, description="Days since sign-up from which an outcome counts.")
+    min_churners: int = Field(100, ge=10, description="Churners to learn from that weights need.")
+    min_validation_churners: int = Field(30, ge=5, description="Churners to validate with that weights need.")
+    rows_at_most: int = Field(
+        200_000, ge=1000, description="Rows to learn from; of more, all churners and a weighted sample of the others."
+    )
+    gate_rate: float = Field(
+        0.05, gt=0, lt=0.5, description="Share of candidates no better than the champion that may pass the gate."
+    )
+    slope_within: tuple[float, float] = Field(
+        (0.6, 1.67), description="Calibration slope that a candidate's interval must touch."
+    )
+    approval: Literal["auto", "person"] = Field(
+        "auto", description="`auto`: what passes the gate is used from the next month on. `person`: it waits."
+    )
+    control_share: float = Field(0.1, ge=0, lt=1, description="Share of customers that are never acted on, to learn.")
+    control_salt: str = Field("control-1", min_length=1, description="Another salt draws another control group.")

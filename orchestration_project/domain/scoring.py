@@ -1,17 +1,23 @@
 """Scoring: from severities to a score of 1-10 with exact contributions, band, confidence and next action."""
 
+import math
 from collections.abc import Sequence
 
 import ibis
 import ibis.expr.types as ir
 
-from orchestration_project.domain.rules import FAMILIES, ScoringRules
+from orchestration_project.domain.rules import FAMILIES, ScoringRules, Weights
+from orchestration_project.domain.scorecard import Scorecard
 
 FULL_HISTORY_DAYS = 90
 MARGIN = 0.5
 """Distance from a band edge, in points, at which the band is beyond doubt."""
 
 EXCEPTIONS = ("cancellation_notice", "usage_stopped")
+ENTRIES = ("base", *FAMILIES, "limit", *EXCEPTIONS, "override")
+"""Entries of the contributions, in the order in which they are added up."""
+RAISES = 0.5
+"""Points from which a family or signal of a learned score is named among what raised it."""
 
 
 def score(
@@ -20,32 +26,56 @@ def score(
     connected: Sequence[str],
     overrides: ir.Table | None = None,
     strict: bool = True,
+    scorecard: Scorecard | None = None,
 ) -> ir.Table:
     """One row per customer and scan day: score, band, contributions, confidence, factors and next action.
 
-    `score = 1 + 9 * sum(w s) / sum(w present)` over the families that are present, where these carry at least
-    `min_present_weight` of the weight of the `connected` families; else null with a reason. The contributions sum to
-    `score - 1`. `overrides` (customer_id, scan_day, override_score, override_reason) replace the score of a customer
-    whose override is in force that day. Where not `strict`, a score that only lacks weight is told too.
+    Under the prior weights `score = 1 + 9 * sum(w s) / sum(w present)` over the families that are present; under a
+    `scorecard` it is linear in the log-odds of churn: `medium_from` at `medium_odds` times the base odds, `high_from`
+    at `high_odds` times. Either needs families that carry at least `min_present_weight` of the weight of the
+    `connected` ones; else it is null with a reason. The contributions sum to `score - 1`. `overrides` (customer_id,
+    scan_day, override_score, override_reason) replace the score of a customer whose override is in force that day.
+    Where not `strict`, a score that only lacks weight is told too.
     """
+    model: Weights | Scorecard = scorecard or rules.weights
     table = _overridden(factors, overrides)
-    present = sum(_weight(table, family, rules) for family in FAMILIES)
-    wanted = sum(rules.weights.of(family) for family in connected)
+    present = sum(_weight(table, family, model) for family in FAMILIES)
+    wanted = sum(model.of(family) for family in connected)
     enough = present >= rules.min_present_weight * wanted - 1e-9
     enough = (enough if strict else enough | table.exception.isnull()) & (present > 0)
-    parts = {
-        family: (9 * _weight(table, family, rules) * table[family].fill_null(0) / present.nullif(0)).fill_null(0.0)
+    told = enough | table.exception.notnull() | table.override_score.notnull()
+    parts = _learned(table, rules, scorecard) if scorecard else _prior(table, rules.weights, present)
+    names = scorecard.signals if scorecard else ()
+    table = table.mutate(**parts, present=present, enough=enough, told=told)
+    table = _with_limits(table, rules, learned=scorecard is not None)
+    # Rounded, so that a floor of 8 is 8 and not the float before it.
+    exact = (1 + sum(table[f"part_{name}"] for name in ENTRIES)).round(12)
+    table = table.mutate(score=table.told.ifelse(exact, ibis.null("float64")))
+    return _answers(_with_confidence(table, rules, wanted), rules, model, names)
+
+
+def _prior(table: ir.Table, weights: Weights, present: ir.FloatingValue) -> dict[str, ir.Value]:
+    """Parts of the prior score, and which families raised it."""
+    points = {
+        f"part_{family}": (
+            9 * _weight(table, family, weights) * table[family].fill_null(0) / present.nullif(0)
+        ).fill_null(0.0)
         for family in FAMILIES
     }
-    table = table.mutate(**{f"part_{family}": part for family, part in parts.items()}, present=present)
-    subtotal = 1 + sum(table[f"part_{family}"] for family in FAMILIES)
-    told = enough | table.exception.notnull() | table.override_score.notnull()
-    table = table.mutate(enough=enough, told=told, subtotal=enough.ifelse(subtotal, 1.0))
-    table = _with_limits(table, rules)
-    # Rounded, so that a floor of 8 is 8 and not the float before it.
-    exact = (1 + sum(table[name] for name in _part_names())).round(12)
-    table = table.mutate(score=table.told.ifelse(exact, ibis.null("float64")))
-    return _answers(_with_confidence(table, rules, wanted), rules)
+    return {"part_base": ibis.literal(0.0), "log_odds": ibis.null("float64"), **points}
+
+
+def _learned(table: ir.Table, rules: ScoringRules, scorecard: Scorecard) -> dict[str, ir.Value]:
+    """Parts of a learned score: log-odds in points, base and families, and those of each signal."""
+    scale = rules.points_per_log_odds
+    families, signals = scorecard.family_points(table), scorecard.signal_points(table)
+    base = rules.medium_from - 1 + scale * (scorecard.intercept - math.log(rules.medium_odds * scorecard.base_odds))
+    return {
+        "part_base": ibis.literal(base),
+        "log_odds": scorecard.intercept + sum(families.values()),
+        **{f"part_{family}": scale * points for family, points in families.items()},
+        **{f"signal_{name}": scale * points for name, points in signals.items()},
+    }
 
 
 def band(score_: ir.NumericValue, rules: ScoringRules) -> ir.StringValue:
@@ -67,22 +97,25 @@ def _overridden(factors: ir.Table, overrides: ir.Table | None) -> ir.Table:
     return factors.left_join(wanted, ["customer_id", "scan_day"]).drop("customer_id_right", "scan_day_right")
 
 
-def _weight(table: ir.Table, family: str, rules: ScoringRules) -> ir.NumericValue:
-    return table[family].notnull().ifelse(rules.weights.of(family), 0.0)
+def _weight(table: ir.Table, family: str, model: Weights | Scorecard) -> ir.NumericValue:
+    return table[family].notnull().ifelse(model.of(family), 0.0)
 
 
-def _with_limits(table: ir.Table, rules: ScoringRules) -> ir.Table:
-    """What an exception's floor and an override add to the families' contributions."""
-    parts = {f"part_{family}": table.enough.ifelse(table[f"part_{family}"], 0.0) for family in FAMILIES}
+def _with_limits(table: ir.Table, rules: ScoringRules, learned: bool) -> ir.Table:
+    """What the ends of the scale, an exception's floor and an override add to the other contributions."""
+    measured = ("base", *FAMILIES)
+    parts = {f"part_{name}": table.enough.ifelse(table[f"part_{name}"], 0.0) for name in measured}
+    table = table.mutate(**parts)
+    raw = 1 + sum(table[f"part_{name}"] for name in measured)
+    # A prior score can't leave the scale; if it does, that is a fault for the checks to find, and none to hide.
+    within = raw.clip(1, 10) if learned else raw
+    table = table.mutate(part_limit=within - raw, subtotal=within)
     floor = ibis.greatest(rules.exception_floor - table.subtotal, 0.0)
-    floored = {f"part_{name}": (table.exception == name).fill_null(False).ifelse(floor, 0.0) for name in EXCEPTIONS}
-    table = table.mutate(**parts, **floored)
+    table = table.mutate(
+        **{f"part_{name}": (table.exception == name).fill_null(False).ifelse(floor, 0.0) for name in EXCEPTIONS}
+    )
     before = table.subtotal + sum(table[f"part_{name}"] for name in EXCEPTIONS)
     return table.mutate(part_override=(table.override_score - before).fill_null(0.0))
-
-
-def _part_names() -> list[str]:
-    return [f"part_{name}" for name in (*FAMILIES, *EXCEPTIONS, "override")]
 
 
 def _with_confidence(table: ir.Table, rules: ScoringRules, wanted: float) -> ir.Table:
@@ -103,31 +136,36 @@ def _with_confidence(table: ir.Table, rules: ScoringRules, wanted: float) -> ir.
     return table.mutate(confidence=confidence.cast("float64"))
 
 
-def _answers(table: ir.Table, rules: ScoringRules) -> ir.Table:
-    names = (*FAMILIES, *EXCEPTIONS, "override")
-    named = [
-        ((table[family] >= rules.factor_from) & (rules.weights.of(family) > 0)).fill_null(False) for family in FAMILIES
-    ]
-    named += [(table.exception == name).fill_null(False) for name in EXCEPTIONS]
-    factors = ibis.array(
-        [flag.ifelse(name, ibis.null("string")) for name, flag in zip(names, named, strict=False)]
-    ).filter(lambda name: name.notnull())
-    entries = {"base": ibis.literal(0.0)} | {name: table[f"part_{name}"] for name in names}
-    contributions = ibis.struct(entries).cast("map<string, float64>")
-    bands = band(table.score, rules)
+def _answers(table: ir.Table, rules: ScoringRules, model: Weights | Scorecard, signals: Sequence[str]) -> ir.Table:
+    contributions = ibis.struct({name: table[f"part_{name}"] for name in ENTRIES}).cast("map<string, float64>")
+    bands, none = band(table.score, rules), table.score.isnull()
+    probability = 1 / (1 + (-table.log_odds).exp())
     return table.select(
         "customer_id",
         "scan_day",
         "score",
-        no_score_reason=table.score.isnull().ifelse("insufficient_data", ibis.null("string")),
-        probability=ibis.null("float64"),
+        no_score_reason=none.ifelse("insufficient_data", ibis.null("string")),
+        probability=table.enough.ifelse(probability, ibis.null("float64")),
         band=bands,
         confidence=table.confidence,
         next_action=next_action(table.score, bands, table.confidence, rules),
-        factors=factors,
-        contributions=table.score.isnull().ifelse(ibis.null("map<string, float64>"), contributions),
-        weights_version=ibis.literal(rules.weights.version),
+        factors=_raised(table, rules, model, signals),
+        contributions=none.ifelse(ibis.null("map<string, float64>"), contributions),
+        weights_version=ibis.literal(model.version),
     )
+
+
+def _raised(table: ir.Table, rules: ScoringRules, model: Weights | Scorecard, signals: Sequence[str]) -> ir.ArrayValue:
+    """Names of what raised the score: families, of a learned score its signals too, exceptions, an override."""
+    if isinstance(model, Weights):
+        named = {family: (table[family] >= rules.factor_from) & (model.of(family) > 0) for family in FAMILIES}
+    else:
+        named = {name: table[f"part_{name}"] >= RAISES for name in FAMILIES}
+        named |= {name: table.enough & (table[f"signal_{name}"] >= RAISES) for name in signals}
+    named |= {name: table.exception == name for name in EXCEPTIONS}
+    named["override"] = table.override_score.notnull()
+    flags = [flag.fill_null(False).ifelse(name, ibis.null("string")) for name, flag in named.items()]
+    return ibis.array(flags).filter(lambda name: name.notnull())
 
 
 def next_action(

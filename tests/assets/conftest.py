@@ -58,7 +58,7 @@ class Company:
 
     def run(self, job: str, first: object, last: object, only: str | None = None) -> dg.ExecuteInProcessResult:
         """Runs a job over a range of partitions, or one asset of it; failures are in the result."""
-        return build(self.workspace).get_job_def(job).execute_in_process(
+        return build(self.workspace).resolve_job_def(job).execute_in_process(
             instance=self.instance, raise_on_error=False, run_config=QUIET,
             asset_selection=[dg.AssetKey(only)] if only else None,
             tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},

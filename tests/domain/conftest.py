@@ -47,6 +47,7 @@ TEXT, TIME, REAL, WHOLE, DAY, NUMBER = (
     pa.date32(),
     pa.int32(),
 )
+RATES = pa.map_(pa.string(), pa.float64())
 SCHEMAS = {
     "customers": {
         "customer_id": TEXT, "name": TEXT, "segment": TEXT, "industry": TEXT, "employee_count": WHOLE, "plan": TEXT,
@@ -72,13 +73,17 @@ SCHEMAS = {
     "scanned": {"customer_id": TEXT, "scan_day": DAY, "signed_up_at": TIME},
     "signals": {
         "customer_id": TEXT, "scan_day": DAY, "decline_pct": REAL, "decline_z": REAL, "days_since_use": WHOLE,
-        "typical_gap_days": REAL, "active_days_365d": WHOLE, "tickets_30d": WHOLE, "tickets_prior_monthly": REAL,
-        "tickets_urgent_open": WHOLE, "satisfaction_90d": REAL, "overdue_days": WHOLE, "overdue_amount": REAL,
-        "typical_invoice": REAL, "failed_payments_90d": WHOLE, "engagement_decline_pct": REAL,
-        "engagement_days_since": WHOLE, "engagement_typical_gap_days": REAL, "engagement_kinds_30d": WHOLE,
-        "engagement_kinds_prior_60d": WHOLE, "days_to_renewal": WHOLE, "tenure_days": WHOLE, "observed_days": WHOLE,
-        "notice_given": pa.bool_(), "usage_missing": TEXT, "tickets_missing": TEXT, "payments_missing": TEXT,
-        "engagement_missing": TEXT,
+        "typical_gap_days": REAL, "active_days_7d": WHOLE, "active_days_30d": WHOLE, "active_days_prior_60d": WHOLE,
+        "active_days_180d": WHOLE, "active_days_365d": WHOLE, "user_days_30d": WHOLE, "user_days_prior_60d": WHOLE,
+        "kinds_30d": WHOLE, "kinds_prior_60d": WHOLE, "kind_rates_30d": RATES, "kind_rates_prior_60d": RATES,
+        "tickets_30d": WHOLE, "tickets_prior_monthly": REAL, "tickets_open": WHOLE, "tickets_urgent_open": WHOLE,
+        "satisfaction_90d": REAL, "overdue_days": WHOLE, "overdue_amount": REAL, "typical_invoice": REAL,
+        "failed_payments_90d": WHOLE, "invoices_known": WHOLE, "engagement_decline_pct": REAL,
+        "engagement_days_since": WHOLE, "engagement_typical_gap_days": REAL, "engagement_30d": WHOLE,
+        "engagement_kinds_30d": WHOLE, "engagement_kinds_prior_60d": WHOLE, "days_to_renewal": WHOLE,
+        "tenure_days": WHOLE, "observed_days": WHOLE, "mrr": REAL, "employee_count": WHOLE, "plan": TEXT,
+        "segment": TEXT, "notice_given": pa.bool_(), "usage_missing": TEXT, "tickets_missing": TEXT,
+        "payments_missing": TEXT, "engagement_missing": TEXT,
     },
     "factors": {
         "customer_id": TEXT, "scan_day": DAY, **dict.fromkeys(FAMILIES, REAL), "exception": TEXT,
@@ -104,7 +109,7 @@ BASES: Mapping[str, Row] = {
     "counted": {"customer_id": "c"},
     "scanned": {"customer_id": "c", "scan_day": TODAY, "signed_up_at": datetime.fromisoformat("2022-01-01")},
     "signals": {
-        "customer_id": "c", "scan_day": TODAY, "decline_pct": 0.0, "decline_z": 0.0, "days_since_use": 0,
+        "customer_id": "c", "scan_day": TODAY, "decline_pct": 0.0, "decline_z": -9.0, "days_since_use": 0,
         "typical_gap_days": 2.0, "active_days_365d": 150, "tickets_30d": 1, "tickets_prior_monthly": 1.0,
         "tickets_urgent_open": 0, "overdue_days": 0, "overdue_amount": 0.0, "typical_invoice": 100.0,
         "failed_payments_90d": 0, "engagement_decline_pct": 0.0, "engagement_days_since": 0,

@@ -55,6 +55,8 @@ def windows_by_loop(rows: list[dict], customer: str, day: date) -> dict:
         }
         for n, kind in enumerate(EVENTS):
             found[f"{period}_kind_{n}"] = sum(row["quantity"] for row in own if row["event"] == kind)
+    for span in (7, 180):
+        found[f"active_{span}"] = len({row["day"] for row in known if (day - row["day"]).days < span})
     year = {row["day"] for row in known if (day - row["day"]).days < 365}
     return found | {"rhythm_active": len(year), "last_used": day_number(max(year)) if year else None}
 

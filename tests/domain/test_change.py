@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from orchestration_project.domain.change import STEPS, Change, path, split
+from orchestration_project.domain.change import STEPS, Change, Configuration, path, split
 from orchestration_project.domain.rules import FAMILIES, RiskRules, ScoringRules, SeverityRules, Weights
 
 OLD, LOOSE = RiskRules(), RiskRules(scoring=ScoringRules(min_present_weight=0.2))
@@ -28,7 +28,7 @@ def steps(company):
 
     def of(then, now, old=OLD, new=OLD):
         first, second = company.load("signals", [then], "first_day"), company.load("signals", [now], "second_day")
-        told = cache(lambda: path(first, second, old, new, FAMILIES, FAMILIES))
+        told = cache(lambda: path(first, second, Configuration(old), Configuration(new), FAMILIES, FAMILIES))
         found = {}
         for step in STEPS:
             version = new.version if step == "now" else old.version

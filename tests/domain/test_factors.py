@@ -7,10 +7,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
-from orchestration_project.domain.factors import MISSING, SIGNALS, signals
+from orchestration_project.domain.factors import FAMILY_SIGNALS, MISSING, SIGNALS, signals
 from orchestration_project.domain.rules import FAMILIES, SeverityRules
 
 NOTHING = dict.fromkeys(SIGNALS)
+REGULAR = {"active_days_365d": 100_000}
+"""So often here that another use within the horizon is certain, unless it is over."""
 QUIET = {"days_since_use": None, "typical_gap_days": None}
 """No rhythm, so that only the decline speaks."""
 
@@ -34,13 +36,36 @@ def test_usage_decline_rises_from_20_to_80_percent(told, decline, severity) -> N
     [(0, 10.0, 0), (30, 10.0, 0.5), (90, 10.0, 0.9), (12, 1.0, 0.5), (12, 4.0, 0.5), (12, 5.0, 2.4**2 / (2.4**2 + 9))],
 )
 def test_silence_is_measured_in_the_customers_own_gaps_of_four_days_at_least(told, silence, gap, severity) -> None:
-    row = told(decline_pct=None, days_since_use=silence, typical_gap_days=gap)
-    assert row["usage_decline"] == pytest.approx(severity)
+    row = told(**REGULAR, decline_pct=None, days_since_use=silence, typical_gap_days=gap)
+    assert row["usage_decline"] == pytest.approx(severity, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("days", "gap", "horizon", "severity"),
+    [
+        (0, 90.0, 90, 0.8**4),
+        (0, 45.0, 90, (2 / 3) ** 4),
+        (0, 90.0, 30, (12 / 13) ** 4),
+        (270, 90.0, 90, 1 - 0.5 * (1 - 0.8**4)),
+    ],
+)
+def test_who_comes_rarely_may_well_not_come_within_the_horizon(company, days, gap, horizon, severity) -> None:
+    row = {"decline_pct": None, "active_days_365d": 1, "typical_gap_days": gap, "days_since_use": days}
+    told = company.severities([row], SeverityRules(horizon_days=horizon))[0]
+    assert told["usage_decline"] == told["silence"] == pytest.approx(severity)
 
 
 def test_the_larger_of_decline_and_silence_counts(told) -> None:
-    assert told(decline_pct=50.0, days_since_use=90, typical_gap_days=10.0)["usage_decline"] == pytest.approx(0.9)
-    assert told(decline_pct=79.4, days_since_use=30, typical_gap_days=10.0)["usage_decline"] == pytest.approx(0.99)
+    silence = {**REGULAR, "typical_gap_days": 10.0}
+    assert told(**silence, decline_pct=50.0, days_since_use=90)["usage_decline"] == pytest.approx(0.9, abs=1e-3)
+    assert told(**silence, decline_pct=79.4, days_since_use=30)["usage_decline"] == pytest.approx(0.99)
+
+
+@pytest.mark.parametrize(
+    ("z", "severity"), [(0.0, 0), (-1.645, 0), (-2.4675, 0.25), (-3.29, 0.5), (-40.0, 0.5), (3.0, 0)]
+)
+def test_a_decline_counts_as_far_as_it_is_beyond_chance(told, z, severity) -> None:
+    assert told(**QUIET, decline_pct=50.0, decline_z=z)["usage_decline"] == pytest.approx(severity)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +125,7 @@ def test_too_little_history_is_said_and_is_not_zero(told) -> None:
     assert row["exception"] is None
 
 
-@pytest.mark.parametrize(("part", "family"), zip(MISSING, FAMILIES, strict=False))
+@pytest.mark.parametrize(("part", "family"), list(zip(MISSING, FAMILIES, strict=False)))
 def test_a_missing_part_has_no_severity_but_its_reason_whatever_its_figures(told, part, family) -> None:
     row = told(**{part: "source_stale"}, decline_pct=100.0, days_since_use=200)
     assert (row[family], row[f"{family}_reason"]) == (None, "source_stale")
@@ -165,14 +190,15 @@ def test_thresholds_are_settings(company) -> None:
 
 def test_signals_join_profile_and_trend_and_tell_renewal_tenure_and_notice(engine) -> None:
     day = date(2024, 2, 29)
-    base = {name: 1.0 for name in SIGNALS if name.startswith(("tickets", "engagement", "overdue"))}
+    base = {name: 1.0 for name in SIGNALS if name.startswith(("tickets", "engagement", "overdue", "invoices"))}
+    base |= {"mrr": 10.0, "employee_count": 3.0, "plan": 1.0, "segment": 2.0}
     base |= {"satisfaction_90d": 4.0, "typical_invoice": 9.0, "failed_payments_90d": 0.0, "usage_missing": "no_rows"}
     base |= dict.fromkeys(MISSING[1:]) | {
         "scan_day": day,
         "signed_up_at": datetime.fromisoformat("2023-03-01"),
     }
     trend = {"scan_day": day, "decline_pct": 5.0, "decline_z": 0.0, "days_since_use": 1, "typical_gap_days": 2.0}
-    trend |= {"active_days_365d": 9, "observed_days": 300, "usage_missing": None}
+    trend |= dict.fromkeys((*FAMILY_SIGNALS["usage_decline"][4:], "observed_days"), 9) | {"usage_missing": None}
     renewal, none = datetime.fromisoformat("2024-03-01"), None
     customers = {
         "announced": {"renews_at": renewal, "leaves_on": date(2024, 5, 1), "notice_given": none},

@@ -39,7 +39,7 @@ def test_a_family_contributes_nine_times_its_share_of_the_weight(scored, family)
 
 
 def test_the_contributions_name_every_cause_in_a_fixed_order(scored) -> None:
-    names = ["base", *FAMILIES, "cancellation_notice", "usage_stopped", "override"]
+    names = ["base", *FAMILIES, "limit", "cancellation_notice", "usage_stopped", "override"]
     assert list(scored(usage_decline=0.5)["contributions"]) == names
 
 

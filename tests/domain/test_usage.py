@@ -49,7 +49,8 @@ def told(company, facts_of, profiles_of):
 def test_steady_use_is_flat_and_told_in_full(told) -> None:
     assert told(daily(400, 0, users=2))["c"] == {
         "customer_id": "c", "scan_day": DAY, "usage_30d": 300.0, "usage_prior_60d": 600.0, "rate_30d": 10.0,
-        "rate_prior_60d": 10.0, "active_days_30d": 30, "active_days_prior_60d": 60, "active_days_365d": 365,
+        "rate_prior_60d": 10.0, "active_days_30d": 30, "active_days_prior_60d": 60, "active_days_7d": 7,
+        "active_days_180d": 180, "active_days_365d": 365,
         "user_days_30d": 60, "user_days_prior_60d": 120, "kinds_30d": 1, "kinds_prior_60d": 1,
         "kind_rates_30d": {"login": 10.0}, "kind_rates_prior_60d": {"login": 10.0}, "last_used_on": DAY,
         "days_since_use": 0, "typical_gap_days": 1.0, "observed_days": 365, "calendar_ratio": 1.0, "decline_pct": 0.0,

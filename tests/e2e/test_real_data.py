@@ -200,7 +200,7 @@ def _run(home: Path, months: tuple[str, str], ranges: object) -> dict[str, dict[
     with dg.DagsterInstance.ephemeral() as instance:
         for job, (first, last) in [(REFRESH, months), *((SCAN, each) for each in ranges)]:
             tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
-            result = definitions.get_job_def(job).execute_in_process(instance=instance, tags=tags)
+            result = definitions.resolve_job_def(job).execute_in_process(instance=instance, tags=tags)
             for event in result.get_asset_materialization_events():
                 metadata = event.materialization.metadata
                 reported[event.asset_key.to_user_string()] = {key: value.value for key, value in metadata.items()}
