@@ -35,7 +35,7 @@ def report_profiles(
     }  # fmt: skip
     shares = lake.engine.rows(coverage_by_field(last, [*fields[0], *(p for p in PARTS if p not in fields[0])]))
     coverage = records([{"field": name, "share": share} for name, share in shares[0].items()] if shares else [])
-    unique = unique_key("unique", profiles, ("customer_id", "scan_day"), lake.engine.value)
+    unique = unique_key("unique", profiles, ("customer_id", "scan_day"), lake.engine.rows)
     metadata = {"coverage per field": coverage, "fields not connected": ", ".join(fields[1]) or "none"}
     return written(metadata, [_complete(days, found, fields[1], shares[0] if shares else {}), unique])
 
@@ -70,7 +70,7 @@ def report_trends(days: DayRange, lake: Lake) -> dg.MaterializeResult:
     counts = lake.engine.rows(last.group_by("trend").agg(customers=_.count()).order_by("trend"))
     later = lake.engine.value(trends.filter(trends.last_used_on > trends.scan_day).count())
     check = dg.AssetCheckResult(check_name="nothing_after_cutoff", passed=later == 0, metadata={"rows after": later})
-    unique = unique_key("unique", trends, ("customer_id", "scan_day"), lake.engine.value)
+    unique = unique_key("unique", trends, ("customer_id", "scan_day"), lake.engine.rows)
     movement = lake.engine.value(last.calendar_ratio.max())
     metadata = {"trends": records(counts), "calendar ratio": movement if movement is not None else "unknown"}
     return written(metadata, [unique, check])
@@ -88,7 +88,7 @@ def report_factors(days: DayRange, lake: Lake) -> dg.MaterializeResult:
     table = records(
         [{"family": name, "mean severity": row[f"{name}_mean"], "known": row[f"{name}_known"]} for name in FAMILIES]
     )
-    unique = unique_key("unique", factors, ("customer_id", "scan_day"), lake.engine.value)
+    unique = unique_key("unique", factors, ("customer_id", "scan_day"), lake.engine.rows)
     return written({"families": table}, [unique])
 
 
@@ -102,7 +102,7 @@ def report_scores(days: DayRange, lake: Lake) -> dg.MaterializeResult:
         )
     )[0]
     checks = [
-        unique_key("unique", scores, ("customer_id", "scan_day"), lake.engine.value),
+        unique_key("unique", scores, ("customer_id", "scan_day"), lake.engine.rows),
         dg.AssetCheckResult(
             check_name="in_range", passed=not found["outside"], metadata={"outside": found["outside"] or 0}
         ),

@@ -39,13 +39,15 @@ def records(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in plain], schema=schema)
 
 
-def unique_key(name: str, table: "ir.Table", key: Sequence[str], value: Any) -> dg.AssetCheckResult:
-    """Check that no two rows of a table have the same key; `value` computes a scalar expression."""
-    total, distinct = value(table.count()), value(table.select(*key).distinct().count())
+def unique_key(name: str, table: "ir.Table", key: Sequence[str], rows: Any) -> dg.AssetCheckResult:
+    """Check that no two rows of a table have the same key; `rows` computes a small expression."""
+    each = table.group_by(list(key)).agg(rows=table.count())
+    found = rows(each.agg(rows=each.rows.sum(), keys=each.count()))[0]
+    total = found["rows"] or 0
     return dg.AssetCheckResult(
         check_name=name,
-        passed=total == distinct,
-        metadata={"rows": total, "distinct keys": distinct, "key": ", ".join(key)},
+        passed=total == found["keys"],
+        metadata={"rows": total, "distinct keys": found["keys"], "key": ", ".join(key)},
     )
 
 
