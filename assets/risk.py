@@ -6,6 +6,9 @@ from assets.results import KINDS, OWNERS, table_metadata, tell_rows
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
 from orchestration_project.resources import Workspace
 
+MONTH_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+"""A scan uses the weights that were decided on before its month began."""
+
 
 def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The assets of group `risk`."""
@@ -30,7 +33,9 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     @dg.asset(
         name="risk_scores", group_name="risk", kinds=KINDS, owners=OWNERS, metadata=table_metadata("risk_scores"),
         partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
-        automation_condition=dg.AutomationCondition.eager(), deps=["risk_factors"],
+        # Scoring never waits for learning: without new weights those before are used, and the prior in the end.
+        automation_condition=dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets("risk_weights")),
+        deps=["risk_factors", dg.AssetDep("risk_weights", partition_mapping=MONTH_BEFORE)],
         description="One row per customer and scan day: score, contributions, confidence, band, next action.",
         check_specs=[
             dg.AssetCheckSpec("unique", asset="risk_scores"),

@@ -53,3 +53,61 @@ def picture(chart: Any) -> dg.MetadataValue:
 def _band_colour(alt: Any) -> Any:
     scale = alt.Scale(domain=list(BAND_COLOURS), range=list(BAND_COLOURS.values()))
     return alt.Color("band:N", scale=scale, title="Band", sort=list(BAND_COLOURS))
+
+
+def family_weights(weights: Any) -> Any:
+    """Share of each family per month, stacked; `weights` is a frame of `month`, `family` and `weight`."""
+    import altair as alt
+
+    return (
+        alt.Chart(weights, title="Family weights by month of the refit")
+        .mark_bar()
+        .encode(
+            x=alt.X("month:O", title=None),
+            y=alt.Y("weight:Q", title="Share", stack=True),
+            color=alt.Color("family:N", title="Family"),
+        )
+    )
+
+
+def calibration(deciles: Any) -> Any:
+    """Predicted against observed churn; `deciles` is a frame of `model`, `predicted` and `observed`."""
+    import altair as alt
+
+    top = max(deciles["predicted"].max(), deciles["observed"].max(), 0.01)
+    scale = alt.Scale(domain=[0, top])
+    ideal = alt.Chart(alt.Data(values=[{"p": 0, "o": 0}, {"p": top, "o": top}])).mark_line(strokeDash=[4, 4])
+    points = (
+        alt.Chart(deciles)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("predicted:Q", title="Predicted churn", scale=scale),
+            y=alt.Y("observed:Q", title="Observed churn", scale=scale),
+            color=alt.Color("model:N", title="Model"),
+        )
+    )
+    drawn = ideal.encode(x="p:Q", y="o:Q", color=alt.value("#9aa0a6"))
+    return (drawn + points).properties(title="Calibration on the validation days, by tenth of customers")
+
+
+def curves(points: Any, title: str, x: str, y: str) -> Any:
+    """One line per model; `points` is a frame of `model`, `x` and `y`."""
+    import altair as alt
+
+    return (
+        alt.Chart(points, title=title)
+        .mark_line()
+        .encode(
+            x=alt.X("x:Q", title=x),
+            y=alt.Y("y:Q", title=y),
+            color=alt.Color("model:N", title="Model"),
+            order="order:Q",
+        )
+    )
+
+
+def bars(rows: Any, title: str, x: str, y: str) -> Any:
+    """One bar per row; `rows` is a frame of `x` and `y`."""
+    import altair as alt
+
+    return alt.Chart(rows, title=title).mark_bar().encode(x=alt.X("x:O", title=x), y=alt.Y("y:Q", title=y))

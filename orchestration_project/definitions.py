@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.learning import learning_assets
 from assets.profiles import profile_assets
 from assets.risk import risk_assets
 from assets.sources import source_assets
@@ -22,6 +23,7 @@ def build(workspace: Workspace) -> dg.Definitions:
             *profile_assets(partitions),
             *usage_assets(partitions),
             *risk_assets(partitions),
+            *learning_assets(partitions),
         ],
         jobs=jobs(),
         schedules=schedules(workspace),

@@ -4,6 +4,7 @@ import dagster as dg
 
 REFRESH = "refresh_sources"
 SCAN = "health_scan"
+LEARN = "refit_weights"
 
 DAILY_GROUPS = ("profiles", "usage", "risk")
 
@@ -20,5 +21,10 @@ def jobs() -> list:
             SCAN,
             selection=dg.AssetSelection.groups(*DAILY_GROUPS),
             description="One health scan: profiles, trends, factors and scores of one scan day, or of a range.",
+        ),
+        dg.define_asset_job(
+            LEARN,
+            selection=dg.AssetSelection.groups("learning"),
+            description="Who left, and what that says about the weights: outcomes and refits of the chosen months.",
         ),
     ]

@@ -38,6 +38,13 @@ class Partitions:
             start_date=start, end_date=end, fmt=MONTH_FORMAT, timezone="UTC", end_offset=0 if end else 1
         )
 
+    @property
+    def learning_months(self) -> dg.MonthlyPartitionsDefinition:
+        """One partition per month that is over."""
+        start = self.history_start.replace(day=1).strftime(MONTH_FORMAT)
+        end = next_month(self.history_end).strftime(MONTH_FORMAT) if self.history_end else None
+        return dg.MonthlyPartitionsDefinition(start_date=start, end_date=end, fmt=MONTH_FORMAT, timezone="UTC")
+
 
 def scan_days(context: dg.AssetExecutionContext) -> DayRange:
     """The scan days of a run, whether it is for one or for a range."""

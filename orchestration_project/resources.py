@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
+from orchestration_project.domain.champions import Act
 from orchestration_project.domain.rules import RiskRules
 from orchestration_project.domain.scorecard import PREFIX, Scorecard
 from orchestration_project.settings import Home, Settings, last_full_day
@@ -78,6 +79,22 @@ class Workspace:
     def scorecard(self, version: str) -> Scorecard | None:
         """The scorecard that was recorded under a version; None for weights that are a setting."""
         return self._read(Scorecard, version) if version.startswith(PREFIX) else None
+
+    def acts(self) -> list[Act]:
+        """What people decided about weights, in order."""
+        try:
+            lines = self.home.acts.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        try:
+            return [Act.model_validate_json(line) for line in lines if line.strip()]
+        except ValidationError as error:
+            raise VersionError(f"{self.home.acts} has a line that is no decision; remove or correct it.") from error
+
+    def record_act(self, act: Act) -> None:
+        """Adds what a person decided."""
+        with self.home.acts.open("a", encoding="utf-8") as file:
+            file.write(act.model_dump_json() + "\n")
 
     def _recorded(self, value: RiskRules | Scorecard) -> str:
         file = self.home.versions / f"{value.version}.json"

@@ -25,6 +25,7 @@ from orchestration_project.lake import Lake, LakeError
 from orchestration_project.partitions import month_key, months_between
 from orchestration_project.resources import Workspace
 from orchestration_project.sources.config import load_sources
+from orchestration_project.weights import in_force
 
 PART_SOURCES = {
     "usage": "usage_events",
@@ -102,7 +103,12 @@ class Scan:
         """Rows of `risk_scores`."""
         families = [family for family in FAMILIES if FAMILY_SOURCES[family] in self._sources.connected]
         now = self._workspace.now().replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
-        scored = score(self.read("risk_factors", days), self._rules.scoring, families)
+        factors = self.read("risk_factors", days)
+        parts = [
+            score(_within(factors, each.days), self._rules.scoring, families, scorecard=each.scorecard)
+            for each in in_force(self._lake, self._workspace, days)
+        ]
+        scored = parts[0] if len(parts) == 1 else ibis.union(*parts)
         return scored.mutate(scored_at=ibis.timestamp(now))
 
     def read(self, table: str, days: DayRange) -> ir.Table:
@@ -150,6 +156,10 @@ class Scan:
             unbroken.insert(0, month_key(month))
         _require(unbroken, days)
         return self._lake.read(table, unbroken, "month")
+
+
+def _within(rows: ir.Table, days: DayRange) -> ir.Table:
+    return rows.filter(rows.scan_day.between(ibis.date(days.first), ibis.date(days.last)))
 
 
 def day_keys(days: DayRange) -> list[str]:

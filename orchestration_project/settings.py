@@ -112,8 +112,13 @@ class Home:
 
     @property
     def versions(self) -> Path:
-        """Folder of all rules that ever decided, by version."""
+        """Folder of all rules and weights that ever decided, by version."""
         return self.path / "versions"
+
+    @property
+    def acts(self) -> Path:
+        """What people decided about weights, one JSON line each."""
+        return self.path / "weights.jsonl"
 
     def settings(self) -> Settings:
         """The settings of this home."""

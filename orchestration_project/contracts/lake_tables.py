@@ -216,6 +216,62 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         scan_day date Partition
         """
     ),
+    "churn_outcomes": _columns(
+        """
+        customer_id string A customer of the scan whose horizon ended with the month
+        scan_day date That scan day
+        churned boolean Whether the customer left within the horizon; null where it does not count
+        censored string Why it does not count: announced, too_new or source_stale
+        treated boolean Whether an intervention reached the customer within the horizon
+        propensity float64 How likely one was to
+        matured_on date Last day of the horizon
+        month string Partition
+        """
+    ),
+    "interventions": _columns(
+        """
+        customer_id string A customer who was to be acted on
+        day date Day of the act
+        propensity float64 Probability with which the customer was acted on and not held back
+        delivered boolean Whether it was done; false for the control group
+        """
+    ),
+    "risk_weights": _columns(
+        """
+        version string Version of the candidate that was fitted
+        family string Factor family
+        family_weight float64 Share of the family in what moves the score
+        signal string Signal; `intercept` holds the log-odds where no curve adds anything
+        direction int64 +1 where more of it means more risk, -1 where less
+        step int64 Number of the step; null for unknown values
+        from_value float64 Least value of the step; null for the first step
+        points float64 Log-odds that the step adds
+        month string Partition
+        """
+    ),
+    "weight_metrics": _columns(
+        """
+        model string candidate, champion, prior or yardstick
+        metric string Name of the metric
+        value float64 Its value on the validation days
+        low float64 Lower end of its 95 % interval, customers drawn anew
+        high float64 Upper end
+        month string Partition
+        """
+    ),
+    "weight_decisions": _columns(
+        """
+        decision string The decision and every check of the gate, as JSON
+        candidate string Version of the candidate; null where there was too little to learn from
+        status string champion, waiting, shadow or none
+        champion string Version in force after it, from the first day of the following month
+        training_rows int64 Rows learned from
+        training_churners int64 Of these, left
+        validation_rows int64 Rows validated with
+        validation_churners int64 Of these, left
+        month string Partition
+        """
+    ),
     "risk_scores": _columns(
         """
         customer_id string The customer

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MONTH_DAYS = 30.44
 MOST_STEPS = 64
 """Steps that a curve may have at most, before equal neighbours are joined."""
-ROUNDS, RATE, LEAVES, RIDGE, SHARE = 200, 0.05, 4, 10.0, 0.5
+ROUNDS, RATE, LEAVES, RIDGE, SHARE = 250, 0.05, 4, 1.0, 0.5
 """Boosting: chosen on the early scan days of CDNOW and the Complete Journey, see docs/learning.md."""
 SMALLEST_LEAF, LARGEST_LEAF, LEAF_SHARE = 20, 200, 0.002
 
@@ -31,7 +31,8 @@ class Rows:
     """Past scan days: one row per customer and scan day whose outcome counts.
 
     `matrix` holds a column per name in `names`, NaN where a signal is unknown; `churned` is 0 or 1; `weight` is
-    what a row stands for; `day` is a day number and `customer` a number per customer.
+    what a row stands for; `day` is a day number and `customer` a number per customer; `prior` is the prior score,
+    NaN where there was none.
     """
 
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class Rows:
     weight: "np.ndarray"
     day: "np.ndarray"
     customer: "np.ndarray"
+    prior: "np.ndarray"
 
     def __len__(self) -> int:
         return len(self.churned)
@@ -56,7 +58,7 @@ class Rows:
 
     def where(self, chosen: "np.ndarray") -> "Rows":
         """The rows of a mask."""
-        parts = (self.matrix, self.churned, self.weight, self.day, self.customer)
+        parts = (self.matrix, self.churned, self.weight, self.day, self.customer, self.prior)
         return Rows(self.names, *(part[chosen] for part in parts))
 
     def between(self, first: int, last: int) -> "Rows":
@@ -69,11 +71,6 @@ def split(rows: Rows, rules: LearningRules, horizon: int) -> tuple[Rows, Rows]:
     days = rows.days[-rules.training_months - rules.validation_months :]
     validation = days[-rules.validation_months :]
     return rows.between(days[0], validation[0] - horizon), rows.between(validation[0], validation[-1])
-
-
-def latest(rows: Rows, rules: LearningRules) -> Rows:
-    """The rows of the latest scan days, as many as are to be learned from."""
-    return rows.between(rows.days[-rules.training_months :][0], rows.days[-1])
 
 
 def aged(rows: Rows, rules: LearningRules) -> "np.ndarray":

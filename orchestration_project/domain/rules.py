@@ -180,7 +180,7 @@ class LearningRules(Rules):
     validation_months: int = Field(
         3, ge=1, le=24, description="Latest matured scan days, on which a candidate must prove itself."
     )
-    half_life_months: Positive = Field(12, description="Age of a scan day at which it counts half.")
+    half_life_months: Positive = Field(6, description="Age of a scan day at which it counts half.")
     min_tenure_days: int = Field(30, ge=0, description="Days since sign-up from which an outcome counts.")
     min_churners: int = Field(100, ge=10, description="Churners to learn from that weights need.")
     min_validation_churners: int = Field(30, ge=5, description="Churners to validate with that weights need.")
