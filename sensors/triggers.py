@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC, date
+from datetime import UTC, date, timedelta
 
 import dagster as dg
 
-from orchestration_project.jobs import DAILY_GROUPS, REFRESH
+from orchestration_project.jobs import DAILY_GROUPS, LEARN, REFRESH
 from orchestration_project.partitions import month_key, months_to_refresh
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import SettingsError, cutoff, last_full_day
@@ -15,10 +15,12 @@ from orchestration_project.sources.errors import SourceError
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 LOOK_SECONDS = 300
+REFIT_DAY = 3
+"""Day of the month on which the month before is learned from: late facts of its last day are there by then."""
 
 
 def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
-    """The daily schedule."""
+    """The daily scan and the monthly refit."""
     when = workspace.settings.schedule
 
     @dg.schedule(
@@ -43,7 +45,25 @@ def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
         # The months are those of UTC, where a new one may begin before or after it does in the schedule's zone.
         return dg.RunRequest(run_key=f"scan-{day}", tags=_range(workspace, day, now.astimezone(UTC).date()))
 
-    return [daily_scan]
+    @dg.schedule(
+        name="monthly_refit",
+        cron_schedule=f"0 {when.hour} {REFIT_DAY} * *",
+        execution_timezone=when.timezone,
+        job_name=LEARN,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every month: tells who left, and refits the weights by the month that is over.",
+    )
+    def monthly_refit(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        settings, now = workspace.settings, context.scheduled_execution_time
+        over = last_full_day(now).replace(day=1) - timedelta(days=1)
+        if over < settings.history_start:
+            return dg.SkipReason(f"No month since `history_start` {settings.history_start} is over.")
+        if settings.history_end is not None and over.replace(day=1) > settings.history_end:
+            return dg.SkipReason(f"This history ended on {settings.history_end} (`history_end` in settings.yaml).")
+        key = month_key(over)
+        return dg.RunRequest(run_key=f"refit-{key}", tags={RANGE_START: key, RANGE_END: key})
+
+    return [daily_scan, monthly_refit]
 
 
 def sensors(workspace: Workspace) -> list[dg.SensorDefinition]:

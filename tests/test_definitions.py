@@ -15,7 +15,21 @@ from orchestration_project.settings import Home
 
 PROJECT = Path(__file__).parents[1]
 HEAVY = ("anthropic", "sklearn", "mcp", "altair", "vl_convert", "pandas", "pyarrow", "duckdb", "psycopg", "fsspec")
-COMMANDS = {"init", "demo", "scan", "backfill", "top", "explain", "doctor", "sources check"}
+COMMANDS = {
+    "init",
+    "demo",
+    "scan",
+    "backfill",
+    "top",
+    "explain",
+    "doctor",
+    "sources check",
+    "learn",
+    "weights list",
+    "weights show",
+    "weights approve",
+    "weights rollback",
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +62,18 @@ def test_assets_are_these(repository):
     assert {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()} == {
         "customers", "support_tickets", "invoices", "engagements", "usage_daily",
         "customer_profiles", "usage_trends", "risk_factors", "risk_scores",
+        "churn_outcomes", "risk_weights",
     }  # fmt: skip
 
 
 def test_jobs_are_these(repository):
     jobs = {job.name: job.description for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"refresh_sources", "health_scan"}
+    assert set(jobs) == {"refresh_sources", "health_scan", "refit_weights"}
     assert all(jobs.values())
 
 
 def test_triggers_are_these(repository):
-    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_scan"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_scan", "monthly_refit"}
     assert {sensor.name for sensor in repository.sensor_defs} == {"new_data", "scan_automation"}
 
 

@@ -16,6 +16,8 @@ app = typer.Typer(
 )
 sources_app = typer.Typer(help="The company's own tables.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
+weights_app = typer.Typer(help="The weights that score: decided, learned, approved, rolled back.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder that holds all state; default: $ORCHESTRATE_HOME or .orchestrate")
@@ -77,6 +79,61 @@ def backfill(
     from orchestration_project.cli.scanning import run_backfill
 
     run_backfill(Home.find(home), first, last, as_json)
+
+
+@app.command()
+def learn(
+    first: Annotated[str | None, typer.Option("--from", help="First month, as 2026-01; default: that of --to.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last month; default: the last that is over.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell who left, refit the weights of a month or a range of months, and decide."""
+    from orchestration_project.cli.learning import run_learning
+
+    run_learning(Home.find(home), first, last, as_json)
+
+
+@weights_app.command("list")
+def weights_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Every refit with its decision and reasons, and the weights in force."""
+    from orchestration_project.cli.learning import list_weights
+
+    list_weights(Home.find(home), as_json)
+
+
+@weights_app.command("show")
+def weights_show(
+    version: Annotated[str | None, typer.Argument(help="Version; default: the one in force.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One version: the weights of its families and the curves of its signals."""
+    from orchestration_project.cli.learning import show_weights
+
+    show_weights(Home.find(home), version, as_json)
+
+
+@weights_app.command("approve")
+def weights_approve(
+    version: Annotated[str, typer.Argument(help="Version to put in force.")],
+    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")],
+    home: HomeOption = None,
+) -> None:
+    """Put a version in force from the latest scan day on."""
+    from orchestration_project.cli.learning import approve_weights
+
+    approve_weights(Home.find(home), version, reason)
+
+
+@weights_app.command("rollback")
+def weights_rollback(
+    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")], home: HomeOption = None
+) -> None:
+    """Return to the version that was in force before."""
+    from orchestration_project.cli.learning import rollback_weights
+
+    rollback_weights(Home.find(home), reason)
 
 
 @app.command()

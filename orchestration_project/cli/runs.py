@@ -55,6 +55,13 @@ class Runs:
 
         return self._run(SCAN, first.isoformat(), last.isoformat())
 
+    def learn(self, first: date, last: date) -> "dg.ExecuteInProcessResult":
+        """Outcomes and refits of all months from `first` to `last`, in order, in one run."""
+        from orchestration_project.jobs import LEARN
+        from orchestration_project.partitions import month_key
+
+        return self._run(LEARN, month_key(first), month_key(last))
+
     def _run(self, job: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
         run_id, self._failed = str(uuid.uuid4()), []
         self.instance.add_event_listener(run_id, self._heard)

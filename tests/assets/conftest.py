@@ -17,12 +17,13 @@ import yaml
 
 from orchestration_project.definitions import build
 from orchestration_project.domain.days import DayRange
-from orchestration_project.jobs import REFRESH, SCAN
+from orchestration_project.jobs import LEARN, REFRESH, SCAN
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
 
 NOW = datetime(2026, 7, 1, 8, tzinfo=UTC)
 DAYS = DayRange(date(2026, 6, 27), date(2026, 6, 29))
+LEARNED = "2026-06"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 SETTINGS = {"history_start": "2026-03-01", "engine": {"memory_limit": "1GB", "threads": 1}}
 SIMULATED = {"start": "2026-03-01", "until": "2026-06-30", "customers": 60, "months": 3}
@@ -117,10 +118,11 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 @dataclass(frozen=True)
 class Runs:
-    """What the first refresh and the first scan of the company gave."""
+    """What the first refresh, the first scan and the first refit of the company gave."""
 
     refresh: dg.ExecuteInProcessResult
     scan: dg.ExecuteInProcessResult
+    learning: dg.ExecuteInProcessResult
 
 
 @pytest.fixture(scope="session")
@@ -128,9 +130,10 @@ def scanned(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstan
     made = Company(Home(tmp_path_factory.mktemp("company")), instance)
     made.configure(completeness={"above": 0.5})
     made.connect(*TABLES)
-    runs = Runs(made.refresh(), made.scan(DAYS.first, DAYS.last))
+    runs = Runs(made.refresh(), made.scan(DAYS.first, DAYS.last), made.run(LEARN, LEARNED, LEARNED))
     assert runs.refresh.success
     assert runs.scan.success
+    assert runs.learning.success
     return made, runs
 
 

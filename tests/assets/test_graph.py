@@ -20,13 +20,16 @@ DEPENDENCIES = {
     "customer_profiles": {"customers", "usage_daily", "support_tickets", "invoices", "engagements"},
     "usage_trends": {"usage_daily", "customer_profiles"},
     "risk_factors": {"customer_profiles", "usage_trends"},
-    "risk_scores": {"risk_factors"},
+    "risk_scores": {"risk_factors", "risk_weights"},
+    "churn_outcomes": {"customers", "customer_profiles", "usage_daily"},
+    "risk_weights": {"churn_outcomes", "risk_factors"},
 }
 GROUPS = {
     "sources": {"customers", "usage_daily", "support_tickets", "invoices", "engagements"},
     "profiles": {"customer_profiles"},
     "usage": {"usage_trends"},
     "risk": {"risk_factors", "risk_scores"},
+    "learning": {"churn_outcomes", "risk_weights"},
 }
 DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores")
 CHECKS = {
@@ -35,6 +38,8 @@ CHECKS = {
     "usage_trends": {"unique", "nothing_after_cutoff"},
     "risk_factors": {"unique"},
     "risk_scores": {"unique", "in_range", "adds_up"},
+    "churn_outcomes": {"unique", "scanned"},
+    "risk_weights": {"enough_outcomes", "gate", "champion_holds", "drift"},
 }
 BLOCKING = {"complete", "nothing_after_cutoff", "in_range", "adds_up"}
 
@@ -65,7 +70,7 @@ def test_an_asset_says_what_it_is_whose_it_is_and_of_which_columns(graph, asset)
     node = nodes(graph)[asset]
     assert len(node.description) > 30
     assert node.owners == ["team:customer-success"]
-    assert node.kinds == {"ibis", "duckdb", "parquet"}
+    assert node.kinds - {"scikitlearn"} == {"ibis", "duckdb", "parquet"}
     columns = [(each.name, each.type, each.description) for each in node.metadata["dagster/column_schema"].columns]
     assert columns == [(each.name, each.type, each.description) for each in LAKE_TABLES[asset]]
     assert node.metadata["dagster/table_name"] == asset
@@ -75,9 +80,12 @@ def test_daily_assets_scan_by_themselves_and_a_backfill_is_one_run(graph):
     found = nodes(graph)
     automated = {name for name, node in found.items() if node.automation_condition is not None}
     assert automated == set(DAILY)
-    assert all(found[name].automation_condition == dg.AutomationCondition.eager() for name in DAILY)
+    eager = dg.AutomationCondition.eager()
+    alone = eager.ignore(dg.AssetSelection.assets("risk_weights"))
+    expected = dict.fromkeys(DAILY, eager) | {"risk_scores": alone}
+    assert {name: found[name].automation_condition for name in DAILY} == expected
     partitioned = {name for name, node in found.items() if node.is_partitioned}
-    assert partitioned == {*DAILY, "usage_daily"}
+    assert partitioned == {*DAILY, "usage_daily", *GROUPS["learning"]}
     assert {found[name].backfill_policy for name in partitioned} == {dg.BackfillPolicy.single_run()}
 
 

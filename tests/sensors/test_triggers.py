@@ -35,9 +35,9 @@ class Place:
     def definitions(self) -> dg.Definitions:
         return build(Workspace(self.home, lambda: self.now))
 
-    def tick(self, local: datetime) -> dg.RunRequest | str:
-        """What the schedule asks for at a time, or why it does not."""
-        schedule = self.definitions.get_schedule_def("daily_scan")
+    def tick(self, local: datetime, name: str = "daily_scan") -> dg.RunRequest | str:
+        """What a schedule asks for at a time, or why it does not."""
+        schedule = self.definitions.get_schedule_def(name)
         with dg.build_schedule_context(scheduled_execution_time=local) as context:
             data = schedule.evaluate_tick(context)
         return data.run_requests[0] if data.run_requests else data.skip_message
@@ -148,6 +148,21 @@ def test_the_schedule_ticks_at_the_very_cut_off(place):
     assert place.tick(at("UTC", 2026, 11, 23, 6)).run_key == "scan-2026-11-22"
 
 
+@pytest.mark.parametrize(
+    ("moment", "month"), [((2026, 11, 3, 7), "2026-10"), ((2027, 1, 3, 7), "2026-12"), ((2028, 3, 3, 7), "2028-02")]
+)
+def test_the_month_that_is_over_is_learned_from_on_the_third(place, moment, month):
+    place.configure(history_start="2026-01-01")
+    request = place.tick(at("UTC", *moment), "monthly_refit")
+    assert (request.run_key, months(request)) == (f"refit-{month}", (month, month))
+
+
+def test_before_any_month_is_over_there_is_nothing_to_learn_from(place):
+    place.configure(history_start="2026-11-01")
+    told = place.tick(at("UTC", 2026, 11, 3, 7), "monthly_refit")
+    assert told == "No month since `history_start` 2026-11-01 is over."
+
+
 @pytest.fixture
 def watched(place):
     """A place with one file to look at."""
@@ -222,7 +237,12 @@ def test_a_place_without_home_is_said(place):
 def test_the_schedule_and_the_automation_run_by_default_and_the_look_out_does_not(place):
     repository = place.definitions.get_repository_def()
     statuses = {each.name: each.default_status.value for each in (*repository.schedule_defs, *repository.sensor_defs)}
-    assert statuses == {"daily_scan": "RUNNING", "scan_automation": "RUNNING", "new_data": "STOPPED"}
+    assert statuses == {
+        "daily_scan": "RUNNING",
+        "monthly_refit": "RUNNING",
+        "scan_automation": "RUNNING",
+        "new_data": "STOPPED",
+    }
     assert all(each.description for each in (*repository.schedule_defs, *repository.sensor_defs))
 
 
