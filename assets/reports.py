@@ -1,5 +1,6 @@
 """Reports: what the Dagster UI says of the scan days that an asset wrote, and whether they pass their checks."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import dagster as dg
@@ -92,7 +93,7 @@ def report_factors(days: DayRange, lake: Lake) -> dg.MaterializeResult:
     return written({"families": table}, [unique])
 
 
-def report_scores(days: DayRange, lake: Lake) -> dg.MaterializeResult:
+def report_scores(days: DayRange, problems: Iterable[str], lake: Lake) -> dg.MaterializeResult:
     """What the UI says of scan days in `risk_scores`: pictures, next actions, and whether the scores hold."""
     scores = lake.read("risk_scores", day_keys(days), "scan_day")
     found = lake.engine.rows(
@@ -102,6 +103,12 @@ def report_scores(days: DayRange, lake: Lake) -> dg.MaterializeResult:
         )
     )[0]
     checks = [
+        dg.AssetCheckResult(
+            check_name="weights",
+            passed=not problems,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"problem": "; ".join(sorted(problems)) or "none"},
+        ),
         unique_key("unique", scores, ("customer_id", "scan_day"), lake.engine.rows),
         dg.AssetCheckResult(
             check_name="in_range", passed=not found["outside"], metadata={"outside": found["outside"] or 0}

@@ -39,6 +39,7 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         description="One row per customer and scan day: score, contributions, confidence, band, next action.",
         check_specs=[
             dg.AssetCheckSpec("unique", asset="risk_scores"),
+            dg.AssetCheckSpec("weights", asset="risk_scores", description="The weights in force could be used."),
             dg.AssetCheckSpec("in_range", asset="risk_scores", blocking=True, description="Scores lie in [1, 10]."),
             dg.AssetCheckSpec(
                 "adds_up", asset="risk_scores", blocking=True,
@@ -52,8 +53,9 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         days = scan_days(context)
         with workspace.lake() as lake:
-            Scan(lake, workspace).write("risk_scores", days, context.log.info)
+            scan = Scan(lake, workspace)
+            scan.write("risk_scores", days, context.log.info)
             tell_rows(context, lake.counts("risk_scores", day_keys(days), "scan_day"))
-            return report_scores(days, lake)
+            return report_scores(days, scan.problems, lake)
 
     return [factors, scores]

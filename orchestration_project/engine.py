@@ -219,14 +219,14 @@ def computable() -> Iterator[None]:
     except duckdb.IOException as error:
         if re.search(r"No space left|write all|File too large|quota exceeded", str(error)):
             raise EngineError(_no_space(error)) from error
+        if "Could not read enough bytes" in str(error):
+            raise DataError(_unreadable(error)) from error
         raise EngineError(f"A file could not be read or written: {_first_line(error)}; check the disk.") from error
     except duckdb.Error as error:
         # Readers of compressed or encoded pages raise the base class itself; other kinds of error are bugs of ours.
         if type(error) not in (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.Error):
             raise
-        raise DataError(
-            f"The data can't be read: {_first_line(error)}; write the file again and try once more."
-        ) from error
+        raise DataError(_unreadable(error)) from error
 
 
 def _header(file: str, encoding: str) -> tuple[list[str], str, bool]:
@@ -252,6 +252,10 @@ def _no_space(error: Exception) -> str:
         f"The disk is full ({_first_line(error)}); free some space, or set `engine.spill_folder` in settings.yaml "
         "to a folder on a larger disk, and run the same command again: nothing was half-replaced."
     )
+
+
+def _unreadable(error: Exception) -> str:
+    return f"The data can't be read: {_first_line(error)}; write the file again and try once more."
 
 
 def _first_line(error: Exception) -> str:

@@ -43,6 +43,8 @@ class Scan:
         self._lake, self._workspace = lake, workspace
         self._sources = load_sources(workspace.home)
         self._rules = workspace.settings.risk
+        self.problems: set[str] = set()
+        """Why weights that were to be used could not be."""
 
     @cached_property
     def fields(self) -> tuple[list[str], list[str]]:
@@ -104,9 +106,11 @@ class Scan:
         families = [family for family in FAMILIES if FAMILY_SOURCES[family] in self._sources.connected]
         now = self._workspace.now().replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
         factors = self.read("risk_factors", days)
+        weights = in_force(self._lake, self._workspace, days)
+        self.problems.update(each.problem for each in weights if each.problem)
         parts = [
             score(_within(factors, each.days), self._rules.scoring, families, scorecard=each.scorecard)
-            for each in in_force(self._lake, self._workspace, days)
+            for each in weights
         ]
         scored = parts[0] if len(parts) == 1 else ibis.union(*parts)
         return scored.mutate(scored_at=ibis.timestamp(now))

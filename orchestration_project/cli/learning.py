@@ -19,7 +19,8 @@ def run_learning(home: Home, first: str | None, last: str | None, as_json: bool)
     """Refits the months from `first` to `last`, by default the last that is over."""
     workspace = Workspace(home)
     load_sources(home)
-    start, stop = _month(first or last, workspace, "--from"), _month(last, workspace, "--to")
+    stop = _month(last, workspace, "--to")
+    start = stop if first is None else _month(first, workspace, "--from")
     if start > stop:
         raise CommandError(f"--from {month_key(start)} is after --to {month_key(stop)}; swap them.")
     with working("Refitting weights", quiet=as_json) as status:

@@ -105,6 +105,7 @@ def opened(home: Home, report: Callable[[str], None] = lambda _: None) -> Iterat
     os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
     os.environ["ORCHESTRATE_HOME"] = str(home.path)
     warnings.filterwarnings("ignore", module="dagster")
+    warnings.filterwarnings("ignore", message=".*currently in beta")
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:

@@ -15,7 +15,7 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 def test_every_check_passes_on_good_data(company, runs):
     checks = company.checks(runs.refresh) | company.checks(runs.scan)
-    assert len(checks) == 18
+    assert len(checks) == 19
     assert [name for name, each in checks.items() if not each.passed] == []
 
 
@@ -54,7 +54,7 @@ BAD_SCORES = {
 def test_bad_scores_are_told(company, case):
     failing, change = BAD_SCORES[case]
     with company.tampered("risk_scores", change), company.workspace.lake() as lake:
-        results = report_scores(company.days, lake).check_results
+        results = report_scores(company.days, (), lake).check_results
     assert {each.check_name for each in results if not each.passed} == failing
     assert {each.severity for each in results} == {ERROR}
 
@@ -179,7 +179,7 @@ def test_rows_that_are_not_kept_warn_with_their_number_and_reasons(empty):
 
 def test_a_range_of_days_is_what_a_report_is_about(company):
     with company.workspace.lake() as lake:
-        one = report_scores(DayRange(company.days.last, company.days.last), lake)
+        one = report_scores(DayRange(company.days.last, company.days.last), (), lake)
     assert {each.check_name: each.passed for each in one.check_results} == {
         "unique": True, "in_range": True, "adds_up": True,
     }  # fmt: skip

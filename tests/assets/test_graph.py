@@ -37,7 +37,7 @@ CHECKS = {
     "customer_profiles": {"complete", "unique"},
     "usage_trends": {"unique", "nothing_after_cutoff"},
     "risk_factors": {"unique"},
-    "risk_scores": {"unique", "in_range", "adds_up"},
+    "risk_scores": {"unique", "in_range", "adds_up", "weights"},
     "churn_outcomes": {"unique", "scanned"},
     "risk_weights": {"enough_outcomes", "gate", "champion_holds", "drift"},
 }
