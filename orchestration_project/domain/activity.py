@@ -148,9 +148,7 @@ def activity_windows(rows: ir.Table, days: DayRange, kinds: Sequence[str]) -> li
     year = _recent_rows(rows, days, RHYTHM_DAYS)
     prior_from = ibis.greatest(_.known, _.day + RECENT_DAYS)
     active = _.first_of_day.cast("int32")
-    spans = [
-        Counted(_recent_rows(rows, days, span), _.known, _.day + span - 1, {f"active_{span}": active}) for span in SPANS
-    ]
+    spans = [Counted(year, _.known, _.day + span - 1, {f"active_{span}": active}) for span in SPANS]
     return [
         Counted(window, _.known, _.day + RECENT_DAYS - 1, _values("recent", kinds)),
         Counted(window, prior_from, _.day + BASELINE_DAYS - 1, _values("prior", kinds)),

@@ -47,7 +47,10 @@ def window_sums(grid: ir.Table, counted: Sequence[Counted], days: DayRange, key:
     """
     sums = [name for each in counted for name in each.values]
     latest = [name for each in counted for name in each.latest]
-    changes = [_aligned(change, key, sums, latest) for each in counted for change in _changes(each, days, key)]
+    changes = [_standing(group, days, key) for group in _by_rows(counted)]
+    if len(days) > 1:
+        changes += [change for each in counted for change in _moves(each, days, key)]
+    changes = [_aligned(change, key, sums, latest) for change in changes]
     asked = _aligned(grid, key, sums, latest).mutate(asked=True)
     every = ibis.union(asked, *(change.mutate(asked=False) for change in changes))
     totals = every.group_by([key, "day"]).agg(
@@ -63,23 +66,41 @@ def window_sums(grid: ir.Table, counted: Sequence[Counted], days: DayRange, key:
     return totals.filter(_.asked).drop("asked")
 
 
-def _changes(counted: Counted, days: DayRange, key: str) -> list[ir.Table]:
-    """What counted rows add on their first day and take away after their last, within the scan days.
+def _by_rows(counted: Sequence[Counted]) -> list[list[Counted]]:
+    """What is counted of the same rows, together: they are then read once."""
+    groups: list[list[Counted]] = []
+    for each in counted:
+        same = next((group for group in groups if group[0].rows is each.rows), None)
+        if same is None:
+            groups.append([each])
+        else:
+            same.append(each)
+    return groups
 
-    What already stands on the first scan day is summed up beforehand: it is by far the most.
-    """
+
+def _standing(group: Sequence[Counted], days: DayRange, key: str) -> ir.Table:
+    """What already stands on the first scan day, summed up beforehand: it is by far the most."""
+    rows = group[0].rows
+    sums, wanted = {}, ibis.literal(False)
+    for each in group:
+        began = each.start.resolve(rows) <= days.start
+        stands = began & (each.end.resolve(rows) >= days.start)
+        wanted = wanted | (began if each.latest else stands)
+        sums |= {
+            name: stands.sum() * value if isinstance(value, int) else value.resolve(rows).sum(where=stands)
+            for name, value in each.values.items()
+        }
+        sums |= {name: value.resolve(rows).max(where=began) for name, value in each.latest.items()}
+    standing = rows.filter(wanted).group_by(key).agg(**sums)
+    return standing.mutate(day=ibis.literal(days.start).cast("int32"))
+
+
+def _moves(counted: Counted, days: DayRange, key: str) -> list[ir.Table]:
+    """What counted rows add on their first day and take away after their last, within the scan days."""
     rows = counted.rows.mutate(_start=counted.start, _end=counted.end).filter(_._start <= days.stop)
     rows = rows.mutate(_live=(rows._end >= days.start) & (rows._end >= rows._start))
     if not counted.latest:
         rows = rows.filter(_._live)
-    standing = rows.filter(_._start <= days.start).group_by(key).agg(
-        **{name: _._live.sum() * value if isinstance(value, int) else value.sum(where=_._live)
-           for name, value in counted.values.items()},
-        **{name: value.max() for name, value in counted.latest.items()},
-    )  # fmt: skip
-    stands = standing.mutate(day=ibis.literal(days.start).cast("int32"))
-    if len(days) == 1:
-        return [stands]
     arriving = rows.filter(_._start > days.start)
     latest = dict(counted.latest)
     arrives = arriving.select(
@@ -87,7 +108,7 @@ def _changes(counted: Counted, days: DayRange, key: str) -> list[ir.Table]:
     )
     leaving = rows.filter(_._live, _._end < days.stop)
     leaves = leaving.select(key, **_amounts(leaving, counted, -1), day=_._end + 1)
-    return [stands, arrives, leaves]
+    return [arrives, leaves]
 
 
 def _amounts(rows: ir.Table, counted: Counted, sign: int) -> dict[str, ir.Value]:
