@@ -81,7 +81,8 @@ def _by_rows(counted: Sequence[Counted]) -> list[list[Counted]]:
 def _standing(group: Sequence[Counted], days: DayRange, key: str) -> ir.Table:
     """What already stands on the first scan day, summed up beforehand: it is by far the most."""
     rows = group[0].rows
-    sums, wanted = {}, ibis.literal(False)
+    sums: dict[str, ir.Value] = {}
+    wanted: ir.BooleanValue = ibis.literal(False)
     for each in group:
         began = each.start.resolve(rows) <= days.start
         stands = began & (each.end.resolve(rows) >= days.start)
