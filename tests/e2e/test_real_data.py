@@ -49,7 +49,7 @@ CASES = {
         connected=("usage_decline",),
         customers=23_570,
         usage_events=69_659,
-        auc_above=0.5,
+        auc_above=0.6,
     ),
     "complete-journey": Case(
         name="complete-journey",
@@ -62,7 +62,7 @@ CASES = {
         connected=("usage_decline", "engagement_drop"),
         customers=2_469,
         usage_events=155_848,
-        auc_above=0.6,
+        auc_above=0.75,
     ),
 }
 
