@@ -1,7 +1,7 @@
 """Ingestion: reads a source into the lake, and says what was kept, what not, and how fresh it is."""
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 
 import dagster as dg
@@ -9,11 +9,15 @@ import ibis
 import ibis.expr.types as ir
 
 from assets.results import ROW_COUNT, records, written
+from orchestration_project.agents.runtime import CallFailed
 from orchestration_project.contracts.tables import SOURCE_TABLES
 from orchestration_project.domain.activity import contact_days, customers_seen, days_seen
+from orchestration_project.escalations import escalate
 from orchestration_project.lake import Lake
+from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.partitions import month_key, next_month
 from orchestration_project.resources import Workspace
+from orchestration_project.sources.collected import cases, record, with_earlier
 from orchestration_project.sources.config import Sources, load_sources
 from orchestration_project.sources.history import with_history
 from orchestration_project.sources.ingest import QUARANTINE, UNDATED, Ingested, ingest, ingest_usage
@@ -21,47 +25,56 @@ from orchestration_project.sources.open import open_table
 
 MADE_OF = {"engagements": ("engagement_daily",), "usage_daily": ("usage_customers", "usage_coverage")}
 """Further tables that are made of a source table as it is stored."""
+Log = Callable[[str], None]
 MONTHS_AT_ONCE = 3
 """Months of usage read in one go: fewer passes over text files, and still within memory."""
 
 USAGE_ORDER = ("day", "customer_id", "event", "known_on")
 
 
-def ingest_customers(workspace: Workspace) -> dg.MaterializeResult:
+def ingest_customers(workspace: Workspace, log: Log) -> dg.MaterializeResult:
     """Reads the customers, with the history that was kept of them."""
     sources = load_sources(workspace.home)
     with workspace.lake() as lake:
-        ingested = _ingest("customers", workspace, sources, lake)
+        ingested = _ingest("customers", workspace, sources, lake, None, log)
         stored = lake.read("customers") if lake.has("customers") else None
         has_versions = "valid_from" in ingested.present
         kept = lake.engine.keep(with_history(ingested.table, stored, workspace.now(), has_versions))
-        return _store("customers", kept, ingested, lake, workspace)
+        result = _store("customers", kept, ingested, lake, workspace)
+        ingested.raw.finish()
+        return result
 
 
-def ingest_facts(name: str, workspace: Workspace) -> dg.MaterializeResult:
+def ingest_facts(name: str, workspace: Workspace, log: Log) -> dg.MaterializeResult:
     """Reads a table of facts, or forgets it where its source is not connected."""
     sources = load_sources(workspace.home)
     with workspace.lake() as lake:
         if name not in sources.connected:
             return _disconnected(name, lake)
-        ingested = _ingest(name, workspace, sources, lake, lake.read("customers"))
-        return _store(name, ingested.table, ingested, lake, workspace)
+        ingested = _ingest(name, workspace, sources, lake, lake.read("customers"), log)
+        missing = ingested.raw.missing
+        rows = with_earlier(ingested.table, lake.read(name) if lake.has(name) else None, missing, lake)
+        result = _store(name, rows, ingested, lake, workspace)
+        record(name, missing, lake, workspace.now().date())
+        _ask_for_help(name, missing, lake, workspace)
+        ingested.raw.finish()
+        return result
 
 
-def ingest_months(wanted: list[date], workspace: Workspace) -> tuple[dg.MaterializeResult, dict[str, int]]:
+def ingest_months(wanted: list[date], workspace: Workspace, log: Log) -> tuple[dg.MaterializeResult, dict[str, int]]:
     """Reads usage of the wanted months; returns the result, and the rows of each month."""
     sources = load_sources(workspace.home)
     with workspace.lake() as lake:
         if "usage_events" not in sources.connected:
             return _disconnected("usage_daily", lake), {}
-        result = _usage(wanted, workspace, sources, lake)
+        result = _usage(wanted, workspace, sources, lake, log)
         return result, lake.counts("usage_daily", [month_key(month) for month in wanted], "month")
 
 
 def _ingest(
-    name: str, workspace: Workspace, sources: Sources, lake: Lake, customers: ir.Table | None = None
+    name: str, workspace: Workspace, sources: Sources, lake: Lake, customers: ir.Table | None, log: Log
 ) -> Ingested:
-    connector = open_table(name, sources, workspace.home, lake.engine, workspace.yesterday)
+    connector = open_table(name, sources, workspace, lake.engine, lambda: _names(lake), log=log)
     today, grace = workspace.now().date(), workspace.settings.grace_hours
     return ingest(name, connector, sources.tables[name], lake.engine, today, grace, customers)
 
@@ -76,9 +89,21 @@ def _store(name: str, rows: ir.Table, ingested: Ingested, lake: Lake, workspace:
     return _reported(name, [ingested], newest, workspace, {ROW_COUNT: lake.engine.value(stored.count())})
 
 
-def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lake) -> dg.MaterializeResult:
-    connector = open_table("usage_events", sources, workspace.home, lake.engine, workspace.yesterday)
-    connector.rows()
+def _ask_for_help(about: str, missing: Mapping[str, CallFailed] | None, lake: Lake, workspace: Workspace) -> None:
+    workflow = manifest(workspace.home, HEALTH)
+    escalate(about, workflow.step("collector"), cases(missing), lake, workflow, workspace.now())
+
+
+def _names(lake: Lake) -> list[str]:
+    """The customers to ask for."""
+    names = lake.read("customers").select("customer_id").distinct().order_by("customer_id")
+    return [row["customer_id"] for row in lake.engine.rows(names)]
+
+
+def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lake, log: Log) -> dg.MaterializeResult:
+    between = (wanted[0], next_month(wanted[-1]))
+    connector = open_table("usage_events", sources, workspace, lake.engine, lambda: _names(lake), between, log)
+    missing = connector.rows().missing
     done = []
     for start in range(0, len(wanted), MONTHS_AT_ONCE):
         some = wanted[start : start + MONTHS_AT_ONCE]
@@ -88,19 +113,35 @@ def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lak
                 workspace.settings.grace_hours, lake.read("customers"), some[0], next_month(some[-1]),
                 undated=start == 0,
             )  # fmt: skip
-            _store_usage([month_key(month) for month in some], ingested, lake, undated=start == 0)
+            _store_usage(some, ingested, lake, missing, workspace, undated=start == 0)
         done.append(ingested)
+    about = f"usage_events.{month_key(wanted[-1])}"
+    _ask_for_help(about, missing, lake, workspace)
+    connector.rows().finish()
     newest = lake.engine.value(lake.read("usage_coverage").day.max())
     return _reported("usage_daily", done, newest, workspace)
 
 
-def _store_usage(months: list[str], ingested: Ingested, lake: Lake, undated: bool) -> None:
-    kept = ingested.table.order_by(USAGE_ORDER)
+def _store_usage(
+    some: list[date],
+    ingested: Ingested,
+    lake: Lake,
+    missing: Mapping[str, CallFailed] | None,
+    workspace: Workspace,
+    undated: bool,
+) -> None:
+    months = [month_key(month) for month in some]
+    loaded = [month for month in months if month in lake.partitions("usage_daily")]
+    stored = lake.read("usage_daily", loaded, "month") if loaded else None
+    kept = with_earlier(ingested.table, stored, missing, lake).order_by(USAGE_ORDER)
     lake.replace("usage_daily", kept.mutate(month=kept.day.strftime("%Y-%m")), months, "month")
     for month in months:
         stored = lake.read("usage_daily", [month], "month")
         for name, seen in {"usage_customers": customers_seen(stored), "usage_coverage": days_seen(stored)}.items():
             lake.replace(name, seen.mutate(month=ibis.literal(month)), [month], "month")
+    for first in some:
+        span = (first, next_month(first) - timedelta(days=1))
+        record(f"usage_events.{month_key(first)}", missing, lake, workspace.now().date(), span)
     names = [f"usage_events.{month}" for month in [*months, *([UNDATED] if undated else [])]]
     source = ibis.literal("usage_events.") + ingested.quarantine.month
     lake.replace(QUARANTINE, ingested.quarantine.mutate(source=source).drop("month"), names, "source")
@@ -119,6 +160,7 @@ def _reported(
             reasons[reason] = reasons.get(reason, 0) + count
     read, kept = sum(each.read for each in ingested), sum(each.kept for each in ingested)
     counts = {"read": read, "kept": kept, "quarantined": read - kept, "newest": str(newest or "nothing")}
+    counts |= ingested[0].raw.figures
     why = records([{"reason": reason, "rows": count} for reason, count in reasons.items()])
     return written({**rows, **counts, "quarantine": why}, [_fresh(name, newest, workspace), _kept(read, kept)])
 

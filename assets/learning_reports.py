@@ -9,6 +9,7 @@ from ibis import _
 from assets.results import records, unique_key, written
 from orchestration_project import charts
 from orchestration_project.domain.champions import Check
+from orchestration_project.domain.rules import ScoringRules
 from orchestration_project.lake import Lake
 from orchestration_project.partitions import month_key
 from orchestration_project.performance import pictures
@@ -44,7 +45,7 @@ def report_outcomes(wanted: list[date], unscanned: list[date], learner: Learner,
     return written(metadata, [unique, scanned])
 
 
-def report_weights(refit: Refit, lake: Lake) -> dg.MaterializeResult:
+def report_weights(refit: Refit, lake: Lake, rules: ScoringRules) -> dg.MaterializeResult:
     """What the UI says of the last month that was refitted."""
     decision = refit.decision
     metadata = {
@@ -56,7 +57,7 @@ def report_weights(refit: Refit, lake: Lake) -> dg.MaterializeResult:
         "metrics": records([_row(model, name, each) for model, figures in refit.metrics.items()
                             for name, each in figures.items()]),
     }  # fmt: skip
-    drawn = {name: charts.picture(chart) for name, chart in pictures(refit, lake).items()}
+    drawn = {name: charts.picture(chart) for name, chart in pictures(refit, lake, rules).items()}
     return written({**metadata, **drawn}, _checks(refit))
 
 

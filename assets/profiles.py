@@ -2,21 +2,24 @@
 
 import dagster as dg
 
-from assets.results import KINDS, OWNERS, table_metadata, tell_rows
+from assets.criteria import criterion_specs, owners, with_criteria
+from assets.results import KINDS, table_metadata, tell_rows
+from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
 from orchestration_project.resources import Workspace
 
 
-def profile_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
+def profile_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDefinition]:
     """The assets of group `profiles`."""
 
     @dg.asset(
-        name="customer_profiles", group_name="profiles", kinds=KINDS, owners=OWNERS,
+        name="customer_profiles", group_name="profiles", kinds=KINDS, owners=owners(manifest, "customer_profiles"),
         metadata=table_metadata("customer_profiles"), partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         automation_condition=dg.AutomationCondition.eager(),
         deps=["customers", "support_tickets", "invoices", "engagements", "usage_daily"],
         description="What was known of each customer on a scan day: attributes, tickets, payments, engagement.",
         check_specs=[
+            *criterion_specs(manifest, "customer_profiles"),
             dg.AssetCheckSpec(
                 "complete", asset="customer_profiles", blocking=True,
                 description="More than the required share of the population has every required field.",
@@ -33,6 +36,7 @@ def profile_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             scan = Scan(lake, workspace)
             scan.write("customer_profiles", days, context.log.info)
             tell_rows(context, lake.counts("customer_profiles", day_keys(days), "scan_day"))
-            return report_profiles(days, scan.fields, lake, workspace)
+            report = report_profiles(days, scan.fields, lake, workspace)
+            return with_criteria(report, manifest, "customer_profiles", days, lake)
 
     return [profiles]

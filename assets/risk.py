@@ -2,7 +2,9 @@
 
 import dagster as dg
 
-from assets.results import KINDS, OWNERS, table_metadata, tell_rows
+from assets.criteria import criterion_specs, owners, with_criteria
+from assets.results import KINDS, table_metadata, tell_rows
+from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
 from orchestration_project.resources import Workspace
 
@@ -10,11 +12,12 @@ MONTH_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, all
 """A scan uses the weights that were decided on before its month began."""
 
 
-def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
+def risk_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDefinition]:
     """The assets of group `risk`."""
 
     @dg.asset(
-        name="risk_factors", group_name="risk", kinds=KINDS, owners=OWNERS, metadata=table_metadata("risk_factors"),
+        name="risk_factors", group_name="risk", kinds=KINDS, owners=owners(manifest, "risk_scores"),
+        metadata=table_metadata("risk_factors"),
         partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         automation_condition=dg.AutomationCondition.eager(), deps=["customer_profiles", "usage_trends"],
         description="Signals and severities in [0, 1] per factor family, or the reason why one can't be told.",
@@ -31,16 +34,17 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             return report_factors(days, lake)
 
     @dg.asset(
-        name="risk_scores", group_name="risk", kinds=KINDS, owners=OWNERS, metadata=table_metadata("risk_scores"),
+        name="risk_scores", group_name="risk", kinds=KINDS, owners=owners(manifest, "risk_scores"),
+        metadata=table_metadata("risk_scores"),
         partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         # Scoring never waits for learning: without new weights those before are used, and the prior in the end.
         automation_condition=dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets("risk_weights")),
         deps=["risk_factors", dg.AssetDep("risk_weights", partition_mapping=MONTH_BEFORE)],
         description="One row per customer and scan day: score, contributions, confidence, band, next action.",
         check_specs=[
+            *criterion_specs(manifest, "risk_scores"),
             dg.AssetCheckSpec("unique", asset="risk_scores"),
             dg.AssetCheckSpec("weights", asset="risk_scores", description="The weights in force could be used."),
-            dg.AssetCheckSpec("in_range", asset="risk_scores", blocking=True, description="Scores lie in [1, 10]."),
             dg.AssetCheckSpec(
                 "adds_up", asset="risk_scores", blocking=True,
                 description="The contributions of every score sum to the score minus 1.",
@@ -56,6 +60,6 @@ def risk_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             scan = Scan(lake, workspace)
             scan.write("risk_scores", days, context.log.info)
             tell_rows(context, lake.counts("risk_scores", day_keys(days), "scan_day"))
-            return report_scores(days, scan.problems, lake)
+            return with_criteria(report_scores(days, scan.problems, lake), manifest, "risk_scores", days, lake)
 
     return [factors, scores]

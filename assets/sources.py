@@ -18,10 +18,10 @@ def source_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         description="Who the customers are: every version of every customer, validated.",
         check_specs=[dg.AssetCheckSpec("fresh", asset="customers"), dg.AssetCheckSpec("kept", asset="customers")],
     )  # fmt: skip
-    def customers(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    def customers(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.ingestion import ingest_customers
 
-        return ingest_customers(workspace)
+        return ingest_customers(workspace, context.log.info)
 
     @dg.asset(
         group_name="sources", kinds=KINDS, owners=OWNERS, metadata=table_metadata("usage_daily"),
@@ -32,7 +32,7 @@ def source_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     def usage_daily(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.ingestion import ingest_months
 
-        result, rows = ingest_months(months(context), workspace)
+        result, rows = ingest_months(months(context), workspace, context.log.info)
         tell_rows(context, rows)
         return result
 
@@ -45,9 +45,9 @@ def _fact_asset(name: str) -> dg.AssetsDefinition:
         deps=["customers"], description=f"{SOURCE_TABLES[name].description}, validated.",
         check_specs=[dg.AssetCheckSpec("fresh", asset=name), dg.AssetCheckSpec("kept", asset=name)],
     )  # fmt: skip
-    def fact(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    def fact(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.ingestion import ingest_facts
 
-        return ingest_facts(name, workspace)
+        return ingest_facts(name, workspace, context.log.info)
 
     return fact

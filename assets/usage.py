@@ -2,20 +2,24 @@
 
 import dagster as dg
 
-from assets.results import KINDS, OWNERS, table_metadata, tell_rows
+from assets.criteria import criterion_specs, owners, with_criteria
+from assets.results import KINDS, table_metadata, tell_rows
+from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
 from orchestration_project.resources import Workspace
 
 
-def usage_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
+def usage_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDefinition]:
     """The assets of group `usage`."""
 
     @dg.asset(
-        name="usage_trends", group_name="usage", kinds=KINDS, owners=OWNERS, metadata=table_metadata("usage_trends"),
+        name="usage_trends", group_name="usage", kinds=KINDS, owners=owners(manifest, "usage_trends"),
+        metadata=table_metadata("usage_trends"),
         partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         automation_condition=dg.AutomationCondition.eager(), deps=["usage_daily", "customer_profiles"],
         description="Use of the last 30 days against the 60 before, rates per kind of event, silence against rhythm.",
         check_specs=[
+            *criterion_specs(manifest, "usage_trends"),
             dg.AssetCheckSpec("unique", asset="usage_trends"),
             dg.AssetCheckSpec(
                 "nothing_after_cutoff", asset="usage_trends", blocking=True,
@@ -31,6 +35,6 @@ def usage_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         with workspace.lake() as lake:
             Scan(lake, workspace).write("usage_trends", days, context.log.info)
             tell_rows(context, lake.counts("usage_trends", day_keys(days), "scan_day"))
-            return report_trends(days, lake)
+            return with_criteria(report_trends(days, lake), manifest, "usage_trends", days, lake)
 
     return [trends]

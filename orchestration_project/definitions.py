@@ -2,12 +2,14 @@
 
 import dagster as dg
 
+from assets.actions import action_assets
 from assets.learning import learning_assets
 from assets.profiles import profile_assets
 from assets.risk import risk_assets
 from assets.sources import source_assets
 from assets.usage import usage_assets
 from orchestration_project.jobs import jobs
+from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.partitions import Partitions
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
@@ -17,13 +19,15 @@ from sensors.triggers import schedules, sensors
 def build(workspace: Workspace) -> dg.Definitions:
     """Everything that Dagster shows and runs for a home."""
     partitions = Partitions(workspace.settings.history_start, workspace.settings.history_end)
+    workflow = manifest(workspace.home, HEALTH)
     return dg.Definitions(
         assets=[
             *source_assets(partitions),
-            *profile_assets(partitions),
-            *usage_assets(partitions),
-            *risk_assets(partitions),
+            *profile_assets(partitions, workflow),
+            *usage_assets(partitions, workflow),
+            *risk_assets(partitions, workflow),
             *learning_assets(partitions),
+            *action_assets(partitions, workflow),
         ],
         jobs=jobs(),
         schedules=schedules(workspace),

@@ -16,6 +16,9 @@ from orchestration_project.settings import EngineSettings
 
 LONGEST_LINE = 1 << 24
 """Bytes that one line of a text file may have, and that are read at once."""
+ROWS_READ_AT_ONCE = 32_768
+"""Rows of one group in a partition's file: threads share out groups, so 100,000 rows keep more than one busy."""
+STRAY = "rows of another partition: "
 UNREADABLE = (
     ("Permission denied", "this user may not read it", "change its owner or its mode"),
     ("No files found", "no such file", "correct `path` in sources.yaml, or put the file there"),
@@ -37,6 +40,10 @@ class DataError(EngineError):
     """Data that turned out to be unreadable only when it was computed with."""
 
 
+class StrayRowsError(EngineError):
+    """Rows of another partition than the one that is written; says which."""
+
+
 class Engine:
     """One DuckDB database in memory, with the limits of the settings."""
 
@@ -44,6 +51,8 @@ class Engine:
         limits: dict[str, Any] = {"memory_limit": settings.memory_limit, "temp_directory": str(spill_folder)}
         if settings.threads:
             limits["threads"] = settings.threads
+        # Ibis takes longer to merge the steps of a query into fewer than DuckDB, which does so anyway, to read them.
+        ibis.options.sql.fuse_selects = False
         self._ibis = ibis.duckdb.connect(":memory:", **limits)
         self._kept: list[str] = []
         # A partition may be replaced while this process runs: blocks of the old file must not be mixed with the new.
@@ -175,9 +184,29 @@ class Engine:
         if partition:
             options += [f"PARTITION_BY ({_identifier(partition)})", "FILENAME_PATTERN 'part-{i}'"]
         self._ibis._run_pre_execute_hooks(expression)
-        query = self._ibis.compile(expression)
+        query = _optional(self._ibis.compile(expression), len(expression.columns))
         with computable():
             self._duckdb.execute(f"COPY ({query}) TO {_text(str(target))} ({', '.join(options)})")
+
+    def write_only(self, expression: ir.Table, column: str, key: str, target: Path) -> None:
+        """Writes rows as one Parquet file without their `column`, which must be `key` in all of them."""
+        import duckdb
+
+        self._ibis._run_pre_execute_hooks(expression)
+        name = _identifier(column)
+        stray = f"error({_text(STRAY)} || COALESCE(CAST({name} AS VARCHAR), 'null'))"
+        only = f"CASE WHEN CAST({name} AS VARCHAR) = {_text(key)} THEN true ELSE {stray} END"
+        others = f"SELECT * EXCLUDE ({name}) FROM ({self._ibis.compile(expression)}) WHERE {only}"
+        query = _optional(others, len(expression.columns) - 1)
+        with computable():
+            try:
+                self._duckdb.execute(
+                    f"COPY ({query}) TO {_text(str(target))} (FORMAT parquet, ROW_GROUP_SIZE {ROWS_READ_AT_ONCE})"
+                )
+            except duckdb.Error as error:
+                if STRAY not in str(error):
+                    raise
+                raise StrayRowsError(str(error).rpartition(STRAY)[2].split('"')[0].strip()) from error
 
     def _view(self, relation: Any) -> ir.Table:
         name = f"view_{uuid.uuid4().hex}"
@@ -268,6 +297,15 @@ def _first_line(error: Exception) -> str:
 
 def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _optional(query: str, columns: int) -> str:
+    """The same rows, of which DuckDB can't tell that no column is null: it would mark those columns as required.
+
+    One file would differ from the next then, and tools that take a table's columns from its first file misread it.
+    """
+    nothing = ", ".join(["NULL"] * columns)
+    return f"({query}) UNION ALL SELECT {nothing} FROM range(0)"
 
 
 def _text(value: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 
-from orchestration_project.engine import Engine
+from orchestration_project.engine import Engine, StrayRowsError
 
 FILE = "part-0.parquet"
 STAGING = ".staging"
@@ -68,14 +68,25 @@ class Lake:
                 self.engine.write(rows, staged / FILE)
                 _move(staged / FILE, target / FILE)
                 return
+            if keys and len(keys) == 1:
+                self._write_one(table, rows, column, keys[0], staged / FILE)
+                _move(staged / FILE, target / f"{column}={keys[0]}" / FILE)
+                return
             self.engine.write(rows, staged / table, partition=column)
             written = {folder.name.partition("=")[2]: folder for folder in (staged / table).glob(f"{column}=*")}
             unexpected = sorted(written.keys() - set(keys or ()))
             if unexpected:
-                raise LakeError(f"{table} was to be written for other partitions than {unexpected[:3]}; this is a bug.")
+                raise LakeError(_stray(table, unexpected[:3]))
             for key in keys or ():
                 source = self._single(written[key]) if key in written else self._empty(rows.drop(column), staged)
                 _move(source, target / f"{column}={key}" / FILE)
+
+    def _write_one(self, table: str, rows: ir.Table, column: str, key: str, file: Path) -> None:
+        """One partition's file; for DuckDB that is much less work than to sort rows into folders."""
+        try:
+            self.engine.write_only(rows, column, key, file)
+        except StrayRowsError as error:
+            raise LakeError(_stray(table, [str(error)])) from error
 
     def remove(self, table: str) -> None:
         """Removes a table whose source is no longer connected."""
@@ -155,6 +166,10 @@ def _remove_abandoned(root: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
         except FileNotFoundError:
             continue
+
+
+def _stray(table: str, keys: list[str]) -> str:
+    return f"{table} was to be written for other partitions than {keys}; this is a bug."
 
 
 def _not_there(table: str, what: str) -> str:

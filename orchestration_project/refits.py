@@ -27,6 +27,7 @@ from orchestration_project.domain.outcomes import (
 from orchestration_project.domain.rules import FAMILIES, FAMILY_SOURCES
 from orchestration_project.domain.scorecard import Curve, Scorecard
 from orchestration_project.domain.scoring import score
+from orchestration_project.domain.segments import with_departures
 from orchestration_project.domain.signals import CATALOGUE, found, signal_value
 from orchestration_project.domain.validation import Figure, Scored
 from orchestration_project.lake import Lake
@@ -86,6 +87,8 @@ class Learner:
         """Refits a month, knowing the decisions of all months before it, and replaces what is kept of it."""
         with self._lake.engine.scope():
             refit = self.refit(month, [each for each in decisions(self._lake) if each.month < month])
+            if refit.candidate:
+                self._workspace.record_scorecard(refit.candidate)
             for table, rows in _kept(refit).items():
                 self._replace(table, month, self._table(table, rows))
         return refit
@@ -118,14 +121,14 @@ class Learner:
         table = self._labelled(month)
         if names is None or table is None:
             return None
-        return self._matrix(self._sampled(table), list(dict.fromkeys([*names, *also])))
+        return self._matrix(table, list(dict.fromkeys([*names, *also])))
 
     def refit(self, month: date, decisions: list[Decision]) -> Refit:
-        """Fits, validates and decides, knowing the decisions of earlier months."""
+        """Fits, validates and decides, knowing the decisions of earlier months; writes nothing."""
         prior = self._workspace.settings.risk.scoring.weights.version
         line = line_of_succession(prior, decisions, self._workspace.acts(), month_end(month))
         incumbent, problem = usable(line, self._workspace)
-        rows = self.rows(month, incumbent.signals if incumbent else ())
+        rows = self.rows(month, incumbent.columns if incumbent else ())
         try:
             if rows is None:
                 raise LearningError("no outcome has matured yet; scan and materialize churn_outcomes of earlier months")
@@ -146,6 +149,8 @@ class Learner:
             decision = Decision(month=month, status="none", incumbent=incumbent, checks=(first,))
             return Refit(decision, None, {}, days, *counts, {}, {})
         candidate = learning.fit(training, self._rules, self.horizon)
+        if self._rules.by_segment:
+            candidate = with_departures(candidate, training, self._rules)
         scores = self._scores(held_out, training, candidate, champion)
         metrics = {name: validation.metrics(each) for name, each in scores.items()}
         against = scores["champion"]
@@ -157,8 +162,8 @@ class Learner:
         promoted = "champion" if self._rules.approval == "auto" else "waiting"
         notes = () if problem is None else (Check(name="champion_usable", passed=False, told=problem),)
         decision = Decision(
-            month=month, candidate=self._workspace.record_scorecard(candidate), status=promoted if passed else "shadow",
-            incumbent=incumbent, checks=(first, *checks, *notes),
+            month=month, candidate=candidate.version, status=promoted if passed else "shadow", incumbent=incumbent,
+            checks=(first, *checks, *notes),
         )  # fmt: skip
         return Refit(decision, candidate, metrics, days, *counts, _drift(training, held_out, candidate), scores)
 
@@ -181,7 +186,7 @@ class Learner:
         return scored
 
     def _labelled(self, month: date) -> ir.Table | None:
-        """Outcomes that count, with the factors of their scan day."""
+        """Outcomes that count, or enough of them, with the factors of their scan day."""
         months = self._months(month)
         if not months:
             return None
@@ -189,7 +194,7 @@ class Learner:
         told = told.filter(told.censored.isnull(), ~told.treated, told.propensity < 1).distinct()
         days = [self.scan_day(each).isoformat() for each in self._with_factors(month)]
         factors = self._lake.read("risk_factors", days, "scan_day")
-        joined = told.drop("month").inner_join(factors, ["customer_id", "scan_day"])
+        joined = self._sampled(told.drop("month")).inner_join(factors, ["customer_id", "scan_day"])
         return self._lake.engine.keep(joined.filter(joined.tenure_days >= 0))
 
     def _months(self, month: date) -> list[str]:
@@ -303,6 +308,10 @@ def _steps(card: Scorecard) -> list[dict[str, Any]]:
         steps = zip(starts, curve.points, strict=True)
         rows += [_step(card, curve, n, start, points) for n, (start, points) in enumerate(steps)]
         rows.append(_step(card, curve, None, None, curve.missing))
+    for each in card.departures:
+        own = {"version": card.version, "segment": each.segment}
+        rows.append(own | {"signal": "intercept", "points": card.intercept + each.shift})
+        rows += [own | {"family": family, "factor": factor} for family, factor in each.factors.items()]
     return rows
 
 

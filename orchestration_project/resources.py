@@ -32,14 +32,15 @@ def utc_now() -> datetime:
 class Workspace:
     """A home with its settings, and the means to open its lake."""
 
-    def __init__(self, home: Home, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, home: Home, clock: Callable[[], datetime] = utc_now, settings: Settings | None = None) -> None:
         self.home = home
         self.now = clock
+        self._settings = settings
 
     @cached_property
     def settings(self) -> Settings:
-        """The home's settings."""
-        return self.home.settings()
+        """The home's settings, or those that are tried in their place."""
+        return self._settings or self.home.settings()
 
     @property
     def yesterday(self) -> date:

@@ -7,7 +7,14 @@ from functools import cached_property
 import ibis
 import ibis.expr.types as ir
 
-from orchestration_project.domain.activity import Kinds, coverage, kind_ranks, numbered, tracked_kinds
+from orchestration_project.domain.activity import (
+    Kinds,
+    coverage,
+    days_seen,
+    kind_ranks,
+    numbered,
+    tracked_kinds,
+)
 from orchestration_project.domain.completeness import counted_fields, with_completeness
 from orchestration_project.domain.days import DayRange, number
 from orchestration_project.domain.factors import signals, with_severities
@@ -20,12 +27,13 @@ from orchestration_project.domain.profiles import (
 )
 from orchestration_project.domain.rules import FAMILIES, FAMILY_SOURCES, RHYTHM_DAYS
 from orchestration_project.domain.scoring import score
-from orchestration_project.domain.usage import trends_without_usage, usage_trends, usage_windows
+from orchestration_project.domain.usage import REACH_DAYS, trends_without_usage, usage_trends, usage_windows
 from orchestration_project.lake import Lake, LakeError
 from orchestration_project.partitions import month_key, months_between
 from orchestration_project.resources import Workspace
+from orchestration_project.sources.collected import unknown
 from orchestration_project.sources.config import load_sources
-from orchestration_project.weights import in_force
+from orchestration_project.weights import InForce, in_force
 
 PART_SOURCES = {
     "usage": "usage_events",
@@ -59,22 +67,27 @@ class Scan:
 
     def write(self, table: str, days: DayRange, log: Callable[[str], None] = lambda _: None) -> None:
         """Computes and replaces the days of one scan table, in parts that fit the engine."""
-        compute = {
+        self._workspace.record_rules()
+        for part in self.parts(days):
+            with self._lake.engine.scope():
+                self._lake.replace(table, self.compute(table, part), day_keys(part), "scan_day")
+            log(f"{table}: {part.first} to {part.last} written")
+
+    def compute(self, table: str, days: DayRange) -> ir.Table:
+        """Rows of a scan table."""
+        rows = {
             "customer_profiles": self.profiles,
             "usage_trends": self.trends,
             "risk_factors": self.factors,
             "risk_scores": self.scores,
-        }[table]
-        for part in self._parts(days):
-            with self._lake.engine.scope():
-                self._lake.replace(table, compute(part), day_keys(part), "scan_day")
-            log(f"{table}: {part.first} to {part.last} written")
+        }
+        return rows[table](days)
 
     def profiles(self, days: DayRange) -> ir.Table:
         """Rows of `customer_profiles`."""
         facts, severities = self._facts(days), self._rules.severities
         contacts = facts.engagement_daily
-        kinds = {} if contacts is None else self._kinds(numbered(contacts), days)
+        kinds = {} if contacts is None else self._kinds(days_seen(contacts), days)
         people = self._lake.engine.keep(scan_population(facts, days, self._sources.churn))
         windows = self._lake.engine.keep(profile_windows(people, facts, days, severities, kinds))
         profiles = customer_profiles(people, windows, facts, days, severities, kinds)
@@ -84,29 +97,28 @@ class Scan:
         """Rows of `usage_trends`."""
         profiles = self.read("customer_profiles", days)
         usage, covered = (
-            self._usage_or_none("usage_daily", days, RHYTHM_DAYS),
+            self._usage_or_none("usage_daily", days, REACH_DAYS),
             self._usage_or_none("usage_coverage", days),
         )
         if usage is None or covered is None:
             return trends_without_usage(profiles)
-        rows = numbered(usage)
-        kinds = self._kinds(rows, days)
-        windows = self._lake.engine.keep(usage_windows(profiles, rows, days, kinds))
+        kinds = self._kinds(covered, days)
+        windows = usage_windows(profiles, numbered(usage), days, kinds)
         seen = coverage(covered.select(day=number(covered.day), known=number(covered.known_on)), days)
         return usage_trends(windows, seen, days, kinds, self._rules.severities)
 
     def factors(self, days: DayRange) -> ir.Table:
-        """Rows of `risk_factors`; the rules that decided are recorded under their version."""
+        """Rows of `risk_factors`, with the version of the rules that decided."""
         told = signals(self.read("customer_profiles", days), self.read("usage_trends", days))
         rows = with_severities(told, self._rules.severities)
-        return rows.mutate(rules_version=ibis.literal(self._workspace.record_rules()))
+        return rows.mutate(rules_version=ibis.literal(self._rules.version))
 
     def scores(self, days: DayRange) -> ir.Table:
         """Rows of `risk_scores`."""
         families = [family for family in FAMILIES if FAMILY_SOURCES[family] in self._sources.connected]
         now = self._workspace.now().replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
         factors = self.read("risk_factors", days)
-        weights = in_force(self._lake, self._workspace, days)
+        weights = self.weights(days)
         self.problems.update(each.problem for each in weights if each.problem)
         parts = [
             score(_within(factors, each.days), self._rules.scoring, families, scorecard=each.scorecard)
@@ -115,17 +127,24 @@ class Scan:
         scored = parts[0] if len(parts) == 1 else ibis.union(*parts)
         return scored.mutate(scored_at=ibis.timestamp(now))
 
+    def weights(self, days: DayRange) -> list[InForce]:
+        """The weights to score the days with."""
+        return in_force(self._lake, self._workspace, days)
+
     def read(self, table: str, days: DayRange) -> ir.Table:
         """Rows of scan days that were written before."""
         return self._lake.read(table, day_keys(days), "scan_day")
 
-    def _parts(self, days: DayRange) -> list[DayRange]:
+    def parts(self, days: DayRange) -> list[DayRange]:
+        """Consecutive parts of a range that fit the engine."""
+        if len(days) == 1:
+            return [days]
         customers = self._lake.engine.value(self._lake.read("customers").customer_id.nunique())
         fitting = self._workspace.settings.engine.rows_at_once // max(1, customers)
         return days.parts(min(max(1, fitting), len(days)))
 
-    def _kinds(self, rows: ir.Table, days: DayRange) -> Kinds:
-        ranks = self._lake.engine.rows(kind_ranks(rows, days, self._rules.kinds_tracked))
+    def _kinds(self, seen: ir.Table, days: DayRange) -> Kinds:
+        ranks = self._lake.engine.rows(kind_ranks(numbered(seen), days, self._rules.kinds_tracked))
         return tracked_kinds((row["event"], row["day"]) for row in ranks)
 
     def _table_or_none(self, name: str) -> ir.Table | None:
@@ -141,6 +160,7 @@ class Scan:
             support_tickets=self._table_or_none("support_tickets"),
             invoices=self._table_or_none("invoices"),
             engagement_daily=contacts,
+            unknown=unknown(self._lake, self._sources.connected),
         )
 
     def _usage_or_none(self, table: str, days: DayRange, reach: int | None = None) -> ir.Table | None:

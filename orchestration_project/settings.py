@@ -4,11 +4,11 @@ import os
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from orchestration_project.domain.rules import CompletenessRules, LearningRules, RiskRules
 
@@ -57,6 +57,39 @@ class ScheduleSettings(_Group):
         return ZoneInfo(self.timezone)
 
 
+class LanguageModelSettings(_Group):
+    """Who writes texts: the templates that ship with the project, or a model that sees facts about customers."""
+
+    name: str | None = Field(
+        default=None,
+        description="Model of Anthropic's API, whose key is in ANTHROPIC_API_KEY; default: templates, nothing is sent.",
+    )
+    base_url: str | None = Field(default=None, description="Another address of the API, such as a gateway of your own.")
+    max_tokens: int = Field(default=1024, ge=64, le=64_000, description="Longest answer; doubled where it was cut off.")
+    timeout_seconds: float = Field(default=60, gt=0, le=3600, description="For one request.")
+    deadline_seconds: float = Field(default=1800, gt=0, le=86_400, description="For all requests of a run.")
+    attempts: int = Field(default=3, ge=1, le=10, description="Requests in total, where errors are transient.")
+    concurrency: int = Field(default=20, ge=1, le=256, description="Requests under way at once.")
+    batch_from: int = Field(default=500, ge=1, description="Number of requests from which they go as a batch.")
+    batch_wait_minutes: float = Field(default=60, ge=0, le=1500, description="How long to wait for a batch.")
+    tokens_per_run: int = Field(default=2_000_000, ge=0, description="Tokens that a run may use, in and out.")
+    usd_per_million_input: float | None = Field(default=None, ge=0, description="Price; default: cost is not known.")
+    usd_per_million_output: float | None = Field(default=None, ge=0, description="Price; default: cost is not known.")
+    usd_per_run: float | None = Field(default=None, ge=0, description="Cost that a run may have; needs both prices.")
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.usd_per_run is not None and None in (self.usd_per_million_input, self.usd_per_million_output):
+            raise ValueError("usd_per_run needs usd_per_million_input and usd_per_million_output")
+        return self
+
+    def cost_usd(self, input_tokens: int, output_tokens: int) -> float | None:
+        """What tokens cost at most, as if none were read from a cache; None where a price is not known."""
+        if self.usd_per_million_input is None or self.usd_per_million_output is None:
+            return None
+        return (input_tokens * self.usd_per_million_input + output_tokens * self.usd_per_million_output) / 1_000_000
+
+
 class Settings(_Group):
     """Everything in `settings.yaml`; each default is the safe choice."""
 
@@ -71,6 +104,9 @@ class Settings(_Group):
         default_factory=CompletenessRules, description="Which profile fields count, and for how many customers."
     )
     risk: RiskRules = Field(default_factory=RiskRules, description="From facts to scores.")
+    language_model: LanguageModelSettings = Field(
+        default_factory=LanguageModelSettings, description="Who writes texts, and what that may take."
+    )
     learning: LearningRules = Field(default_factory=LearningRules, description="From outcomes to weights.")
 
 
@@ -114,6 +150,21 @@ class Home:
     def versions(self) -> Path:
         """Folder of all rules and weights that ever decided, by version."""
         return self.path / "versions"
+
+    @property
+    def workflows(self) -> Path:
+        """Folder of manifests that take the place of those that ship with the project."""
+        return self.path / "workflows"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the reports for people."""
+        return self.path / "reports"
+
+    @property
+    def replies(self) -> Path:
+        """What language models answered, kept under what was asked."""
+        return self.path / "replies.db"
 
     @property
     def acts(self) -> Path:

@@ -116,7 +116,6 @@ def _fingerprint(workspace: Workspace) -> str:
     sources = load_sources(workspace.home)
     with workspace.lake() as lake:
         parts = [
-            f"{name}={open_table(name, sources, workspace.home, lake.engine, workspace.yesterday).fingerprint()}"
-            for name in sources.connected
+            f"{name}={open_table(name, sources, workspace, lake.engine).fingerprint()}" for name in sources.connected
         ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

@@ -29,6 +29,12 @@ COMMANDS = {
     "weights show",
     "weights approve",
     "weights rollback",
+    "workflows list",
+    "workflows show",
+    "workflows check",
+    "workflows graph",
+    "weights report",
+    "what-if",
 }
 
 
@@ -62,7 +68,7 @@ def test_assets_are_these(repository):
     assert {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()} == {
         "customers", "support_tickets", "invoices", "engagements", "usage_daily",
         "customer_profiles", "usage_trends", "risk_factors", "risk_scores",
-        "churn_outcomes", "risk_weights",
+        "churn_outcomes", "risk_weights", "outreach_drafts", "account_alerts",
     }  # fmt: skip
 
 
@@ -90,7 +96,7 @@ def test_commands_are_these_and_each_says_what_it_does():
 
 def test_every_command_that_tells_something_can_tell_it_as_json():
     group = typer.main.get_command(app)
-    telling = {"scan", "backfill", "top", "explain", "doctor"}
+    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if"}
     assert all("--json" in [option for each in group.commands[name].params for option in each.opts] for name in telling)
     check = group.commands["sources"].commands["check"]
     assert "--json" in [option for each in check.params for option in each.opts]

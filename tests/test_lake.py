@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from orchestration_project.engine import Engine
@@ -92,13 +93,28 @@ def test_many_days_written_by_many_threads_are_one_file_each(lake: Lake) -> None
     assert lake.engine.value(lake.read("wide", days, "scan_day").count()) == 60 * 300
 
 
-def test_rows_of_other_keys_are_refused_and_nothing_is_replaced(lake: Lake) -> None:
+@pytest.mark.parametrize("keys", [[MONDAY], [MONDAY, TUESDAY]])
+def test_rows_of_other_keys_are_refused_and_nothing_is_replaced(lake: Lake, keys: list[str]) -> None:
     lake.replace("scores", scores(("C1", MONDAY, 2.0)), [MONDAY], "scan_day")
     stray = scores(("C1", MONDAY, 9.0), ("C1", WEDNESDAY, 9.0))
     with pytest.raises(LakeError, match=rf"scores was to be written for other partitions than \['{WEDNESDAY}'\]"):
-        lake.replace("scores", stray, [MONDAY], "scan_day")
+        lake.replace("scores", stray, keys, "scan_day")
     assert stored(lake, MONDAY) == [("C1", MONDAY, 2.0)]
     assert lake.partitions("scores") == [MONDAY]
+
+
+def test_a_row_without_a_key_is_refused(lake: Lake) -> None:
+    nowhere = scores(("C1", MONDAY, 9.0)).mutate(scan_day=ibis.null("string"))
+    with pytest.raises(LakeError, match=r"other partitions than \['null'\]"):
+        lake.replace("scores", nowhere, [MONDAY], "scan_day")
+
+
+def test_one_large_partition_can_be_read_by_more_than_one_thread(lake: Lake) -> None:
+    rows = ibis.range(0, 100_000).unnest().name("n").as_table().mutate(scan_day=ibis.literal(MONDAY))
+    lake.replace("wide", rows, [MONDAY], "scan_day")
+    written = pq.ParquetFile(lake.folder / "wide" / f"scan_day={MONDAY}" / "part-0.parquet")
+    assert written.num_row_groups > 1
+    assert written.schema.names == ["n"]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +150,17 @@ def test_other_tools_read_the_lake_by_its_hive_folders(lake: Lake) -> None:
     assert sorted(zip(by_pandas.customer_id, by_pandas.scan_day.astype(str), by_pandas.score, strict=True)) == rows
     by_arrow = ds.dataset(lake.folder / "scores", partitioning="hive").to_table(filter=ds.field("scan_day") == TUESDAY)
     assert by_arrow.select(["customer_id", "score"]).to_pylist() == [{"customer_id": "C2", "score": 8.0}]
+
+
+@pytest.mark.parametrize("days", [[MONDAY], [MONDAY, TUESDAY], [None]])
+def test_files_of_a_table_have_the_same_columns_whether_or_not_rows_lack_a_value(
+    lake: Lake, engine: Engine, days: list[str | None]
+) -> None:
+    names = [day for day in days if day]
+    whole = engine.keep(scores(*(("C1", day, 1.0) for day in names or [MONDAY])))
+    lake.replace("scores", whole, names or None, "scan_day" if names else None)
+    written = [pq.read_schema(file) for file in (lake.folder / "scores").rglob("*.parquet")]
+    assert written and all(field.nullable for schema in written for field in schema)
 
 
 def test_a_table_that_was_read_may_be_replaced_by_what_is_computed_from_it(lake: Lake) -> None:

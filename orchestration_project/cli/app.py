@@ -18,6 +18,8 @@ sources_app = typer.Typer(help="The company's own tables.", no_args_is_help=True
 app.add_typer(sources_app, name="sources")
 weights_app = typer.Typer(help="The weights that score: decided, learned, approved, rolled back.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
+workflows_app = typer.Typer(help="Workflows: declared in manifests, checked before they run.", no_args_is_help=True)
+app.add_typer(workflows_app, name="workflows")
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder that holds all state; default: $ORCHESTRATE_HOME or .orchestrate")
@@ -94,6 +96,23 @@ def learn(
     run_learning(Home.find(home), first, last, as_json)
 
 
+@app.command("what-if")
+def what_if(
+    first: Annotated[str, typer.Option("--from", help="First scan day.")],
+    last: Annotated[str | None, typer.Option("--to", help="Last scan day; default: yesterday.")] = None,
+    version: Annotated[str | None, typer.Option(help="Weights to score with, as `weights list` tells them.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of `risk`: risk.scoring.high_from=7. Repeatable.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score past days again under other weights or settings and compare; nothing is changed."""
+    from orchestration_project.cli.what_if import run_what_if
+
+    run_what_if(Home.find(home), (first, last), version, changes or [], as_json)
+
+
 @weights_app.command("list")
 def weights_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Every refit with its decision and reasons, and the weights in force."""
@@ -112,6 +131,19 @@ def weights_show(
     from orchestration_project.cli.learning import show_weights
 
     show_weights(Home.find(home), version, as_json)
+
+
+@weights_app.command("report")
+def weights_report(
+    month: Annotated[str | None, typer.Option(help="Month, as 2026-10; default: the last that was refitted.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write; default: in the home's `reports`.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one HTML page about a refit: what was decided and why, and how well the weights tell who leaves."""
+    from orchestration_project.cli.learning import report_weights
+
+    report_weights(Home.find(home), month, output, as_json)
 
 
 @weights_app.command("approve")
@@ -161,6 +193,44 @@ def explain(
     from orchestration_project.cli.show import show_explanation
 
     show_explanation(Home.find(home), customer, date, against, as_json)
+
+
+@workflows_app.command("list")
+def workflows_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Tell every workflow, with its version and what it is for."""
+    from orchestration_project.cli.workflows import list_workflows
+
+    list_workflows(Home.find(home), as_json)
+
+
+@workflows_app.command("show")
+def workflows_show(
+    workflow: Annotated[str, typer.Argument(help="Workflow to show.")] = "customer_health",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell one workflow: its steps, handoffs, success criteria and pathways for errors."""
+    from orchestration_project.cli.workflows import show_workflow
+
+    show_workflow(Home.find(home), workflow, as_json)
+
+
+@workflows_app.command("check")
+def workflows_check(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Read every manifest and tell what is wrong with it: file, line, cause and fix."""
+    from orchestration_project.cli.workflows import check_workflows
+
+    raise typer.Exit(check_workflows(Home.find(home), as_json))
+
+
+@workflows_app.command("graph")
+def workflows_graph(
+    workflow: Annotated[str, typer.Argument(help="Workflow to draw.")] = "customer_health", home: HomeOption = None
+) -> None:
+    """Print the steps and handoffs of a workflow as a Mermaid flowchart."""
+    from orchestration_project.cli.workflows import graph_workflow
+
+    graph_workflow(Home.find(home), workflow)
 
 
 @app.command()

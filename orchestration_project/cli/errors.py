@@ -11,12 +11,22 @@ def known_error(error: BaseException) -> str | None:
     """The sentence of an error that is meant for users, or None for a bug."""
     from orchestration_project.engine import EngineError
     from orchestration_project.lake import LakeError
+    from orchestration_project.manifests import ManifestError
     from orchestration_project.resources import VersionError
     from orchestration_project.settings import SettingsError
     from orchestration_project.sources.errors import SourceError
     from orchestration_project.sources.examples import ExampleError
 
-    meant = (CommandError, SettingsError, SourceError, ExampleError, EngineError, LakeError, VersionError)
+    meant = (
+        CommandError,
+        SettingsError,
+        SourceError,
+        ExampleError,
+        EngineError,
+        LakeError,
+        VersionError,
+        ManifestError,
+    )
     for each in _chain(error):
         if isinstance(each, meant):
             return str(each)

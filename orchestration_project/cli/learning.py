@@ -2,6 +2,7 @@
 
 import getpass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from orchestration_project.cli.console import emit_json, out, say, table, working
@@ -74,16 +75,40 @@ def show_weights(home: Home, version: str | None, as_json: bool) -> None:
         return
     families = [(family, f"{weight:.3f}") for family, weight in sorted(card.weights.items(), key=lambda e: -e[1])]
     table(f"{wanted}: families", ("family", "weight"), families, right=("weight",))
-    ranges = sorted(card.curves, key=lambda curve: min(curve.points) - max(curve.points))
     rows = [
         (each.signal, each.family, "more" if each.direction > 0 else "less", f"{min(each.points):+.2f}",
          f"{max(each.points):+.2f}", f"{each.missing:+.2f}", len(each.points))
-        for each in ranges
+        for each in card.strongest
     ]  # fmt: skip
     columns = ("signal", "family", "riskier with", "least", "most", "unknown", "steps")
     table("Curves, in log-odds of churn", columns, rows, right=("least", "most", "unknown", "steps"))
     out.print(f"Learned on {len(card.trained_on)} scan days, {card.trained_on[0]} to {card.trained_on[-1]}; "
               f"{card.base_rate:.1%} left within {card.horizon_days} days.")  # fmt: skip
+
+
+def report_weights(home: Home, month: str | None, output: Path | None, as_json: bool) -> None:
+    """Writes the page about a month that was refitted, and says where."""
+    from orchestration_project.weights_report import weights_report
+
+    workspace, _, found = _history(home)
+    if not found:
+        raise CommandError(f"No month was refitted in {home.path} yet, so there is nothing to report; "
+                           "run `orchestrate learn` first.")  # fmt: skip
+    chosen = found[-1].month if month is None else _parsed_month(month, "--month")
+    if chosen not in {each.month for each in found}:
+        raise CommandError(
+            f"--month {month} was not refitted, the last month that was is {month_key(found[-1].month)}; "
+            "name another, or run `orchestrate learn` for it first."
+        )
+    file = output or home.reports / f"weights-{month_key(chosen)}.html"
+    with working("Computing the refit anew, and drawing", quiet=as_json), workspace.lake() as lake:
+        page = weights_report(workspace, lake, chosen)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")
+    if as_json:
+        emit_json({"month": month_key(chosen), "file": str(file)})
+    else:
+        out.print(f"Wrote {file}", soft_wrap=True)
 
 
 def approve_weights(home: Home, version: str, reason: str) -> None:
@@ -145,12 +170,16 @@ def _month(text: str | None, workspace: Workspace, option: str) -> date:
         raise CommandError(f"No month since `history_start` {start} is over; there is nothing to learn from yet.")
     if text is None:
         return over[-1]
-    try:
-        month = datetime.strptime(text, MONTH_FORMAT).date()  # noqa: DTZ007 - a month has no zone
-    except ValueError as error:
-        raise CommandError(f"{option} {text!r} is no month; write it as 2026-10.") from error
+    month = _parsed_month(text, option)
     if month not in over:
         raise CommandError(
             f"{option} {text} can't be learned from; the months are {month_key(over[0])} to {month_key(over[-1])}."
         )
     return month
+
+
+def _parsed_month(text: str, option: str) -> date:
+    try:
+        return datetime.strptime(text, MONTH_FORMAT).date()  # noqa: DTZ007 - a month has no zone
+    except ValueError as error:
+        raise CommandError(f"{option} {text!r} is no month; write it as 2026-10.") from error

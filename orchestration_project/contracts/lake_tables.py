@@ -53,7 +53,9 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
     "usage_coverage": _columns(
         """
         day date A day with any use
-        known_on date First scan day that may use a row of it
+        event string Event name
+        known_on date First scan day that may use a customer's row of that day and event
+        customers int64 Number of customers whose row it is
         month string Partition
         """
     ),
@@ -76,6 +78,33 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         source string Partition: the source table, for usage with its month
         """
     ),
+    "collections": _columns(
+        """
+        customer_id string A customer whose rows could not be had; null in the one row that stands for all others
+        collected_on date Day of the latest collection; null in rows of customers
+        unknown_from date First day for which the customer's facts are not known
+        unknown_to date Last such day, where rows are read by months; null for no end
+        source string Partition: the source table, for usage with its month
+        """
+    ),
+    "escalations": _columns(
+        """
+        key string The same for what is about the same
+        workflow string The workflow
+        step string The step that failed
+        error_class string missing_or_invalid_data, tool_failure, unexpected_output or human_needed
+        reason string What went wrong
+        pathway string What the manifest says becomes of it
+        cases int64 Number of customers or rows
+        customers array<struct<customer_id:~string,~attempts:~string>> Whom it is about, with the attempts as JSON
+        queue string Where a person looks for it
+        owner string Who answers for it
+        raised_at timestamp When it was first raised
+        deadline timestamp Until when somebody is to have looked
+        expires_at timestamp When it is given up
+        about string Partition: the source, or the table and scan day
+        """
+    ),
     "customer_profiles": _columns(
         """
         customer_id string The customer
@@ -90,11 +119,14 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         owner string Account manager
         contact_name string Person to write to
         contact_email string Address to write to
+        language string Language of the contact
+        timezone string Time zone of the contact
         opted_out boolean True where the contact wants no outreach
         leaves_on date Day of leaving that was announced by the scan day
         tickets_30d int64 Tickets opened in the last 30 days
         tickets_open int64 Tickets open at the end of the scan day
         tickets_urgent_open int64 Of these, priority high or urgent
+        tickets_open_days float64 Mean days that open tickets have been open; 0 where none is
         tickets_prior_monthly float64 Tickets per 30 days before the last 30; null under 30 days of baseline
         satisfaction_90d float64 Mean rating of tickets resolved in the last 90 days
         tickets_missing string Why ticket facts are missing
@@ -127,6 +159,7 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         customer_id string The customer
         usage_30d float64 Quantity of the last 30 days
         usage_prior_60d float64 Quantity of the 60 days before
+        usage_year_ago float64 Quantity of the 30 days 52 weeks ago; null where use could not be seen then
         rate_30d float64 Quantity per day, last 30 days
         rate_prior_60d float64 Quantity per day, 60 days before
         active_days_7d int64 Active days of the last 7
@@ -172,10 +205,13 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         kinds_prior_60d int64 Signal: tracked kinds of use in the 60 days before
         kind_rates_30d map<string,~float64> Signal: quantity per day of each tracked kind, last 30 days
         kind_rates_prior_60d map<string,~float64> Signal: quantity per day of each tracked kind, 60 days before
+        usage_30d float64 Signal: quantity of the last 30 days
+        usage_year_ago float64 Signal: quantity of the 30 days 52 weeks ago
         tickets_30d int64 Signal: tickets of the last 30 days
         tickets_prior_monthly float64 Signal: monthly tickets before
         tickets_open int64 Signal: open tickets
         tickets_urgent_open int64 Signal: open tickets of priority high or urgent
+        tickets_open_days float64 Signal: mean age of open tickets
         satisfaction_90d float64 Signal: mean rating of 90 days
         overdue_days int64 Signal: days overdue
         overdue_amount float64 Signal: amount overdue
@@ -223,7 +259,7 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         churned boolean Whether the customer left within the horizon; null where it does not count
         censored string Why it does not count: announced, too_new or source_stale
         treated boolean Whether an intervention reached the customer within the horizon
-        propensity float64 How likely one was to
+        propensity float64 How likely the likeliest was to; 1 where nobody logged it
         matured_on date Last day of the horizon
         month string Partition
         """
@@ -246,6 +282,8 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         step int64 Number of the step; null for unknown values
         from_value float64 Least value of the step; null for the first step
         points float64 Log-odds that the step adds
+        segment string Segment that has an intercept and factors of its own; null for what is common
+        factor float64 What the points of the family are multiplied by in the segment
         month string Partition
         """
     ),
@@ -285,6 +323,37 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         contributions map<string,~float64> What each family added; sums to score - 1
         weights_version string Version of the weights
         scored_at timestamp When it was computed
+        scan_day date Partition
+        """
+    ),
+    "outreach_drafts": _columns(
+        """
+        customer_id string The customer
+        play string What is written
+        factor string Factor family that it is about
+        language string Language of the text
+        subject string Subject line
+        body string The message, plain text
+        state string verified, or review where it says what its facts do not
+        problems array<string> What it says that its facts do not
+        written_by string Template or model, with the version of what it was told
+        model_failure string Why the model did not write it, where a template took over
+        facts string What the writer was given, as JSON
+        scan_day date Partition
+        """
+    ),
+    "account_alerts": _columns(
+        """
+        customer_id string The customer
+        owner string Account manager
+        score float64 Risk from 1 to 10
+        narrative string Why the customer has that score
+        recommended_actions array<string> What to do, the most urgent first
+        state string verified, or review where a text said what its facts did not and a template took over
+        problems array<string> What it said that its facts did not
+        written_by string Template or model, with the version of what it was told
+        model_failure string Why the model did not write it, where a template took over
+        facts string What the writer was given, as JSON
         scan_day date Partition
         """
     ),

@@ -70,6 +70,8 @@ CUSTOMERS = Table(
         Column("owner", "string", "Account manager"),
         Column("contact_name", "string", "Person to write to"),
         Column("contact_email", "string", "Address to write to"),
+        Column("language", "string", "Language of the contact, for example de or en-GB; default: English"),
+        Column("timezone", "string", "Time zone of the contact, for example Europe/Berlin; default: UTC"),
         Column("opted_out", "boolean", "True where the contact wants no outreach"),
         Column("valid_from", "timestamp", "From when this version of the row was known", happened=True),
     ),

@@ -6,10 +6,12 @@ first_of_day`.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from types import MappingProxyType
 
 import ibis
 import ibis.expr.types as ir
-from ibis import _
+from ibis import Deferred, _
 
 from orchestration_project.domain.days import DayRange, day_number, number
 from orchestration_project.domain.rules import PRIOR_DAYS, RECENT_DAYS, RHYTHM_DAYS, SeverityRules
@@ -18,10 +20,11 @@ from orchestration_project.domain.windows import Counted, window_sums
 SQUARE_STEPS = 1024
 """Squares of quantities are kept in steps of 1/1024, so that their sums too are exact, up to 8.8e12."""
 
-SPANS = (7, 180)
-"""Further spans, in days, of which active days are counted."""
-
 BASELINE_DAYS = RECENT_DAYS + PRIOR_DAYS
+HALF_YEAR_DAYS = 180
+
+ACTIVE = _.first_of_day.cast("int32")
+"""1 for the row by which a day was first known as active: summed, active days."""
 
 Kinds = Mapping[str, Sequence[int]]
 """The kinds of event told apart, each with the scan days (numbers) on which it is among the most used."""
@@ -41,20 +44,24 @@ def with_first_of_day(rolled: ir.Table) -> ir.Table:
 
 
 def numbered(rows: ir.Table) -> ir.Table:
-    """Activity rows with numbers for days; `on` keeps the date, by which whole files can be passed over."""
-    return rows.mutate(on=rows.day, day=number(rows.day), known=number(rows.known_on)).drop("known_on")
+    """Activity rows with numbers for days; `on` and `known_on` keep the dates, by which whole files are passed over."""
+    return rows.mutate(on=rows.day, day=number(rows.day), known=number(rows.known_on))
 
 
 def coverage(rows: ir.Table, days: DayRange, reach: int = RHYTHM_DAYS) -> ir.Table:
     """Per scan day (`day`): `first_seen` and `last_seen`, the earliest and latest day of any row known by then.
 
     `rows` has `day` and `known` numbers; those of the last `reach` days count. Both are null where nothing was known.
+    `began` is the earliest day of all.
     """
     happened = rows.group_by(happened=rows.day).agg(known=rows.known.min())
     scans = day_table(days)
-    seen = scans.left_join(happened, [happened.happened > scans.day - reach, happened.known <= scans.day])
+    seen = scans.left_join(happened, happened.known <= scans.day)
+    lately = seen.happened > seen.day - reach
     return seen.group_by("day").agg(
-        last_seen=seen.happened.max().cast("int64"), first_seen=seen.happened.min().cast("int64")
+        last_seen=seen.happened.max(where=lately).cast("int64"),
+        first_seen=seen.happened.min(where=lately).cast("int64"),
+        began=seen.happened.min().cast("int64"),
     )
 
 
@@ -64,8 +71,12 @@ def customers_seen(rows: ir.Table) -> ir.Table:
 
 
 def days_seen(rows: ir.Table) -> ir.Table:
-    """Days with any activity row, each with the first scan day that may use one; enough for `coverage`."""
-    return rows.group_by("day").agg(known_on=rows.known_on.min())
+    """Days and events with any activity row: how many `customers`, by the first scan day that may use their row.
+
+    Enough for `coverage` and for `kind_ranks`.
+    """
+    first = rows.group_by(["customer_id", "day", "event"]).agg(known_on=rows.known_on.min())
+    return first.group_by(["day", "event", "known_on"]).agg(customers=_.count())
 
 
 def day_table(days: DayRange) -> ir.Table:
@@ -74,12 +85,13 @@ def day_table(days: DayRange) -> ir.Table:
     return numbers.mutate(day=numbers.day.cast("int32"))
 
 
-def kind_ranks(rows: ir.Table, days: DayRange, tracked: int) -> ir.Table:
+def kind_ranks(seen: ir.Table, days: DayRange, tracked: int) -> ir.Table:
     """The `tracked` most used kinds of each scan day (`event, day`), by customer-days over the 90 days before.
 
-    Only what was known on a scan day counts for it; ties go by name.
+    `seen` is `days_seen`, numbered. Only what was known on a scan day counts for it; ties go by name.
     """
-    counted = Counted(_recent_rows(rows, days, BASELINE_DAYS), _.known, _.day + BASELINE_DAYS - 1, {"n": 1})
+    rows = seen.filter(_aged(days, 0, BASELINE_DAYS))
+    counted = Counted(rows, _.known, _.day + BASELINE_DAYS - 1, {"n": _.customers})
     grid = rows.select("event").distinct().cross_join(day_table(days))
     totals = window_sums(grid, [counted], days, key="event").filter(_.n > 0)
     rank = ibis.row_number().over(group_by="day", order_by=[ibis.desc("n"), "event"])
@@ -141,20 +153,28 @@ def activity_windows(rows: ir.Table, days: DayRange, kinds: Sequence[str]) -> li
     """What of each activity row counts when, for `window_sums`.
 
     `recent_*` is the last 30 days and `prior_*` the 60 before: `quantity`, `squares` (of row quantities),
-    `active` days, `users` (per day, summed), and per kind `kind_<n>`. `active_<n>` and `rhythm_active` count active
-    days of the last n and 365; `last_used` is a day number.
+    `active` days, `users` (per day, summed), and per kind `kind_<n>`. Active days too are `quarter_active` of the 90
+    days before, up to half a year, and `older_active` of the rest of the year. `last_used` is a day number. No two
+    overlap, so each row is read once.
     """
-    window = _recent_rows(rows, days, BASELINE_DAYS)
-    year = _recent_rows(rows, days, RHYTHM_DAYS)
-    prior_from = ibis.greatest(_.known, _.day + RECENT_DAYS)
-    active = _.first_of_day.cast("int32")
-    spans = [Counted(year, _.known, _.day + span - 1, {f"active_{span}": active}) for span in SPANS]
+    used = {"last_used": _.day}
     return [
-        Counted(window, _.known, _.day + RECENT_DAYS - 1, _values("recent", kinds)),
-        Counted(window, prior_from, _.day + BASELINE_DAYS - 1, _values("prior", kinds)),
-        *spans,
-        Counted(year, _.known, _.day + RHYTHM_DAYS - 1, {"rhythm_active": active}, {"last_used": _.day}),
+        spell(rows, days, 0, RECENT_DAYS, _values("recent", kinds), used),
+        spell(rows, days, RECENT_DAYS, BASELINE_DAYS, _values("prior", kinds), used),
+        spell(rows, days, BASELINE_DAYS, HALF_YEAR_DAYS, {"quarter_active": ACTIVE}, used),
+        spell(rows, days, HALF_YEAR_DAYS, RHYTHM_DAYS, {"older_active": ACTIVE}, used),
     ]
+
+
+def spell(
+    rows: ir.Table, days: DayRange, after: int, until: int, values: Mapping[str, Deferred],
+    latest: Mapping[str, Deferred] = MappingProxyType({}),
+) -> Counted:  # fmt: skip
+    """Activity rows (`numbered`) that count while they are at least `after` and less than `until` days old."""
+    start = ibis.greatest(_.known, _.day + after) if after else _.known
+    first = DayRange(days.first, days.first)
+    aged = rows.filter(_aged(days, after, until))
+    return Counted(aged, start, _.day + until - 1, values, latest, _aged(first, after, until))
 
 
 def trends(windows: ir.Table, rules: SeverityRules) -> ir.Table:
@@ -162,10 +182,14 @@ def trends(windows: ir.Table, rules: SeverityRules) -> ir.Table:
 
     `windows` has the sums of `activity_windows`, with `observed_from` (number: since when this customer could be seen)
     and `present` (whether anything was ever known of it). Silence longer than a year counts as a year.
-    Adds `observed_days, days_since_use, typical_gap_days, calendar_ratio, decline_pct, overlap_decline_pct,
-    decline_z`. A null says that there is too little history to tell.
+    Adds `half_year_active, rhythm_active` (active days of 180 and 365), `observed_days, days_since_use,
+    typical_gap_days, calendar_ratio, decline_pct, overlap_decline_pct, decline_z`. A null says that there is too
+    little history to tell.
     """
+    half_year = windows.recent_active + windows.prior_active + windows.quarter_active
     rhythm = windows.mutate(
+        half_year_active=half_year,
+        rhythm_active=half_year + windows.older_active,
         last_used=(windows.last_used > windows.day - RHYTHM_DAYS).ifelse(windows.last_used, ibis.null("int64")),
         observed_days=(windows.day - windows.observed_from + 1).cast("int64"),
         full_history=(windows.day - windows.observed_from + 1 >= BASELINE_DAYS)
@@ -223,16 +247,17 @@ def _declines(table: ir.Table) -> ir.Table:
     )
 
 
-def _recent_rows(rows: ir.Table, days: DayRange, reach: int) -> ir.Table:
-    earliest = days.reaching_back(reach - 1).first
-    return rows.filter(rows.on >= ibis.date(earliest), rows.on <= ibis.date(days.last), rows.known <= days.stop)
+def _aged(days: DayRange, after: int, until: int) -> Deferred:
+    """Whether a row is at least `after` and less than `until` days old on any of the scan days, and known by then."""
+    earliest, latest = days.reaching_back(until - 1).first, days.last - timedelta(days=after)
+    return (_.on >= ibis.date(earliest)) & (_.on <= ibis.date(latest)) & (_.known_on <= ibis.date(days.last))
 
 
-def _values(period: str, kinds: Sequence[str]) -> dict[str, ibis.Deferred]:
+def _values(period: str, kinds: Sequence[str]) -> dict[str, Deferred]:
     values = {
         f"{period}_quantity": _.quantity,
         f"{period}_squares": (_.quantity * _.quantity * SQUARE_STEPS).round() / SQUARE_STEPS,
-        f"{period}_active": _.first_of_day.cast("int32"),
+        f"{period}_active": ACTIVE,
         f"{period}_users": _.users,
     }
     return values | {f"{period}_kind_{n}": (_.event == kind).ifelse(_.quantity, 0.0) for n, kind in enumerate(kinds)}

@@ -48,6 +48,15 @@ class Act(BaseModel):
     reason: str
 
 
+class Term(BaseModel):
+    """A time in which one version was in force, until the next term begins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    since: date | None = Field(None, description="First scan day; none for the prior at the beginning")
+
+
 def line_of_succession(prior: str, decisions: Iterable[Decision], acts: Iterable[Act], day: date) -> list[str]:
     """The versions in force up to a scan day: the last is in force, the one before it what a rollback returns to."""
     events: list[tuple[date, int, Decision | Act]] = [
@@ -60,6 +69,18 @@ def line_of_succession(prior: str, decisions: Iterable[Decision], acts: Iterable
             break
         _follow(line, event)
     return line
+
+
+def terms(prior: str, decisions: Sequence[Decision], acts: Sequence[Act], day: date) -> list[Term]:
+    """Which version was in force from which scan day on, until a scan day; the prior comes first."""
+    found = [Term(version=prior)]
+    for start in sorted({*(_month_after(each.month) for each in decisions), *(each.on for each in acts)}):
+        if start > day:
+            break
+        version = line_of_succession(prior, decisions, acts, start)[-1]
+        if version != found[-1].version:
+            found.append(Term(version=version, since=start))
+    return found
 
 
 def runs(prior: str, decisions: Sequence[Decision], acts: Sequence[Act], days: Sequence[date]) -> list[list[date]]:

@@ -6,6 +6,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from orchestration_project.domain import ranges
+from orchestration_project.domain.proportions import wilson
 
 if TYPE_CHECKING:
     from orchestration_project.domain.ranges import Numbers
@@ -96,8 +97,8 @@ def lift(treated_outcomes: "Numbers", control_outcomes: "Numbers", confidence: f
     if detectable is None:
         return Lift(None, None, None, treated, control, relative=None, detectable=None)
     difference = control.churn - treated.churn
-    treated_low, treated_high = _wilson(treated, confidence)
-    control_low, control_high = _wilson(control, confidence)
+    treated_low, treated_high = wilson(treated.churn, treated.customers, confidence)
+    control_low, control_high = wilson(control.churn, control.customers, confidence)
     below = math.hypot(control.churn - control_low, treated_high - treated.churn)
     above = math.hypot(control_high - control.churn, treated.churn - treated_low)
     return Lift(
@@ -162,13 +163,6 @@ def smallest_detectable(
 def _group(name: str, values: "Numbers") -> Group:
     left = ranges.outcomes(name, values)
     return Group(left.size, int(left.sum()))
-
-
-def _wilson(group: Group, confidence: float) -> tuple[float, float]:
-    """Score interval of a group's churn (Wilson 1927)."""
-    n, rate, z = group.customers, group.churn, NormalDist().inv_cdf(0.5 + confidence / 2)
-    centre, reach = rate + z * z / (2 * n), z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return (centre - reach) / (1 + z * z / n), (centre + reach) / (1 + z * z / n)
 
 
 def _power(n_treated: int, n_control: int, base: float, effect: float, alpha: float) -> float:

@@ -12,10 +12,11 @@ FAMILY_SIGNALS = {
     "usage_decline": (
         "decline_pct", "decline_z", "days_since_use", "typical_gap_days", "active_days_7d", "active_days_30d",
         "active_days_prior_60d", "active_days_180d", "active_days_365d", "user_days_30d", "user_days_prior_60d",
-        "kinds_30d", "kinds_prior_60d", "kind_rates_30d", "kind_rates_prior_60d",
+        "kinds_30d", "kinds_prior_60d", "kind_rates_30d", "kind_rates_prior_60d", "usage_30d", "usage_year_ago",
     ),
     "support_tickets": (
-        "tickets_30d", "tickets_prior_monthly", "tickets_open", "tickets_urgent_open", "satisfaction_90d",
+        "tickets_30d", "tickets_prior_monthly", "tickets_open", "tickets_urgent_open", "tickets_open_days",
+        "satisfaction_90d",
     ),
     "payment_issues": ("overdue_days", "overdue_amount", "typical_invoice", "failed_payments_90d", "invoices_known"),
     "engagement_drop": (

@@ -56,6 +56,12 @@ class Rows:
         """Rows that left."""
         return int(self.churned.sum())
 
+    @cached_property
+    def binned(self) -> "Binned":
+        """The signals in steps."""
+        columns = informative(self)
+        return Binned(tuple(columns), tuple(_edges(self.matrix[:, n]) for n in columns))
+
     def where(self, chosen: "np.ndarray") -> "Rows":
         """The rows of a mask."""
         parts = (self.matrix, self.churned, self.weight, self.day, self.customer, self.prior)
@@ -64,6 +70,24 @@ class Rows:
     def between(self, first: int, last: int) -> "Rows":
         """The rows of the scan days from `first` to `last`."""
         return self.where((self.day >= first) & (self.day <= last))
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Signals in steps: the positions of those that tell rows apart, and where each one's steps begin."""
+
+    columns: tuple[int, ...]
+    edges: "tuple[np.ndarray, ...]"
+
+    def codes(self, matrix: "np.ndarray") -> "np.ndarray":
+        """Number of the step of each value, NaN where it is unknown; `matrix` has all signals."""
+        import numpy as np
+
+        values = matrix[:, self.columns]
+        found = [np.searchsorted(each, values[:, n], side="right") for n, each in enumerate(self.edges)]
+        steps = np.stack(found, axis=1).astype(float) if found else np.zeros((len(matrix), 0))
+        steps[np.isnan(values)] = np.nan
+        return steps
 
 
 def split(rows: Rows, rules: LearningRules, horizon: int) -> tuple[Rows, Rows]:
@@ -87,12 +111,11 @@ def fit(rows: Rows, rules: LearningRules, horizon: int) -> Scorecard:
     """
     _check(rows)
     weight = aged(rows, rules)
-    names = informative(rows)
-    edges = [_edges(rows.matrix[:, n]) for n in names]
-    codes = _codes(rows.matrix[:, names], edges)
-    directions = _directions([rows.names[n] for n in names], codes, rows.churned, weight)
+    binned = rows.binned
+    names, codes = [rows.names[n] for n in binned.columns], binned.codes(rows.matrix)
+    directions = _directions(names, codes, rows.churned, weight)
     model = _boosted(codes, directions, rows.churned, weight)
-    intercept, curves = _curves(model, [rows.names[n] for n in names], edges, directions, codes, weight)
+    intercept, curves = _curves(model, names, binned.edges, directions, codes, weight)
     base = float((weight * rows.churned).sum() / weight.sum())
     return Scorecard(
         trained_on=tuple(_iso(day) for day in rows.days), horizon_days=horizon, base_rate=base, intercept=intercept,
@@ -112,7 +135,10 @@ def informative(rows: Rows) -> list[int]:
 
 
 def yardstick(rows: Rows, rules: LearningRules) -> Any:
-    """Gradient boosting without constraints: what simplicity costs. Returns the log-odds of a matrix of all signals."""
+    """Gradient boosting without constraints: what simplicity costs. Returns the log-odds of a matrix of all signals.
+
+    It learns from the steps that the scorecard learns from; finding steps of its own would take longer than learning.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     _check(rows)
@@ -120,9 +146,9 @@ def yardstick(rows: Rows, rules: LearningRules) -> Any:
         learning_rate=RATE, max_iter=100, max_leaf_nodes=15, min_samples_leaf=_smallest_leaf(len(rows)),
         l2_regularization=RIDGE, early_stopping=False, random_state=0,
     )  # fmt: skip
-    names = informative(rows)
-    model.fit(rows.matrix[:, names], rows.churned, sample_weight=aged(rows, rules))
-    return lambda matrix: model.decision_function(matrix[:, names])
+    binned = rows.binned
+    model.fit(binned.codes(rows.matrix), rows.churned, sample_weight=aged(rows, rules))
+    return lambda matrix: model.decision_function(binned.codes(matrix))
 
 
 def _check(rows: Rows) -> None:
@@ -159,15 +185,6 @@ def _edges(values: "np.ndarray") -> "np.ndarray":
         quantiles = np.linspace(0, 1, MOST_STEPS + 1)[1:-1]
         distinct = np.concatenate([distinct[:1], np.unique(np.quantile(known, quantiles, method="inverted_cdf"))])
     return np.unique(distinct)[1:]
-
-
-def _codes(matrix: "np.ndarray", edges: "Sequence[np.ndarray]") -> "np.ndarray":
-    import numpy as np
-
-    steps = [np.searchsorted(each, matrix[:, n], side="right") for n, each in enumerate(edges)]
-    codes = np.stack(steps, axis=1).astype(float) if steps else np.zeros((len(matrix), 0))
-    codes[np.isnan(matrix)] = np.nan
-    return codes
 
 
 def _directions(names: Sequence[str], codes: "np.ndarray", churned: "np.ndarray", weight: "np.ndarray") -> list[int]:

@@ -12,8 +12,6 @@ CENSORED = ("announced", "too_new", "source_stale")
 """Why an outcome does not count: leaving was announced before the scan, the customer was too new to be judged, or
 usage was not seen up to the end of the horizon."""
 
-ALMOST_ONE = 1 - 1e-12
-
 
 def horizon_days(churn: ChurnRules, wanted: int) -> int:
     """Days after a scan day in which leaving counts: under inactivity, those that mean churned."""
@@ -58,7 +56,7 @@ def outcomes(
 
     `profiles` is the scan's population; `churned` has the `customer_id` of those who left by `until`; `seen` is false
     where the source did not reach that far. `treated` says that an intervention reached the customer within the
-    horizon, `propensity` how likely one was to, over all of them (see `domain.control`).
+    horizon, `propensity` how likely the likeliest of them was to (see `domain.control`).
     """
     told = profiles.left_join(churned.mutate(left=True), "customer_id").drop("customer_id_right")
     acts = _acts(profiles, interventions, until)
@@ -82,11 +80,13 @@ def outcomes(
 
 
 def _acts(profiles: ir.Table, interventions: ir.Table, until: date) -> ir.Table:
-    """What we did within the horizon, per customer: several chances to be treated count as one."""
+    """What we did within the horizon, per customer.
+
+    Whom the control group holds back, it holds back for ever: several chances to be treated are no more than the
+    likeliest of them. One of which nobody logged how likely it was might have been certain.
+    """
     joined = interventions.inner_join(profiles.select("customer_id", "scan_day"), "customer_id")
     within = joined.filter(joined.day > joined.scan_day, joined.day <= ibis.date(until))
-    spared = (1 - within.propensity.clip(0, ALMOST_ONE)).log().sum().exp()
-    certain = (within.propensity >= 1).any()
     return within.group_by("customer_id").agg(
-        treated=within.delivered.any(), propensity=certain.ifelse(1.0, 1 - spared)
+        treated=within.delivered.any(), propensity=within.propensity.fill_null(1.0).max()
     )

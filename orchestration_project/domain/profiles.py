@@ -1,6 +1,7 @@
 """Profiles: one row per customer and scan day with all that was known of it, and what is missing and why."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import ibis
 import ibis.expr.types as ir
@@ -16,15 +17,19 @@ from orchestration_project.domain.windows import Counted, window_sums
 
 ATTRIBUTES = (
     "name", "segment", "industry", "employee_count", "plan", "mrr", "signed_up_at", "renews_at", "owner",
-    "contact_name", "contact_email", "opted_out", "leaves_on",
+    "contact_name", "contact_email", "language", "timezone", "opted_out", "leaves_on",
 )  # fmt: skip
 
+
+KNOWN_DAYS = 90
+"""Days before a scan day whose facts must be known for a part of the profile to be there."""
 
 FIGURES = {
     "tickets": {
         "tickets_30d": "int64",
         "tickets_open": "int64",
         "tickets_urgent_open": "int64",
+        "tickets_open_days": "float64",
         "tickets_prior_monthly": "float64",
         "satisfaction_90d": "float64",
     },
@@ -67,6 +72,8 @@ class Facts:
     invoices: ir.Table | None
     engagement_daily: ir.Table | None
     """Engagements per customer, day and kind, as `activity.daily` makes them."""
+    unknown: Mapping[str, ir.Table] = field(default_factory=dict)
+    """Per part, customers with the days `unknown_from` to `unknown_to` (null: no end) of which nothing is known."""
 
 
 def scan_population(facts: Facts, days: DayRange, churn: ChurnRules) -> ir.Table:
@@ -117,6 +124,8 @@ def customer_profiles(
         if rows is None:
             profiles = profiles.mutate(**_nothing(part))
         else:
+            if part in facts.unknown:
+                rows = _with_unknown(rows, facts.unknown[part])
             profiles = profiles.inner_join(_only_known(rows, part), ["customer_id", "day"])
     return profiles.drop("day")
 
@@ -200,6 +209,17 @@ def _only_known(rows: ir.Table, part: str) -> ir.Table:
     known = rows.reason.isnull()
     figures = {name: known.ifelse(rows[name], ibis.null(kind)) for name, kind in FIGURES[part].items()}
     return rows.select("customer_id", "day", **figures, **{f"{part}_missing": rows.reason})
+
+
+def _with_unknown(rows: ir.Table, unknown: ir.Table) -> ir.Table:
+    """The rows, with reason `not_collected` where any of the last `KNOWN_DAYS` days is among the unknown ones."""
+    gaps = unknown.select(
+        "customer_id", first=number(unknown.unknown_from), last=number(unknown.unknown_to).fill_null(FAR) + KNOWN_DAYS
+    )
+    inside = [rows.customer_id == gaps.customer_id, rows.day >= gaps.first, rows.day < gaps.last]
+    hit = rows.inner_join(gaps, inside).select("customer_id", "day").distinct().mutate(hit=True)
+    joined = rows.left_join(hit, ["customer_id", "day"]).drop("customer_id_right", "day_right")
+    return joined.mutate(reason=joined.hit.notnull().ifelse("not_collected", joined.reason)).drop("hit")
 
 
 def _coverage(rows: ir.Table, happened: str, days: DayRange) -> ir.Table:

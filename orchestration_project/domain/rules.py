@@ -3,14 +3,14 @@
 import hashlib
 import json
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-FAMILIES = ("usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context")
+Family = Literal["usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context"]
+FAMILIES: tuple[Family, ...] = ("usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context")
 """Factor families, in the order in which contributions are added up."""
 
-Family = Literal["usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -28,6 +28,8 @@ STALE_AFTER_DAYS = {"usage_events": 3, "support_tickets": 30, "invoices": 45, "e
 RECENT_DAYS = 30
 PRIOR_DAYS = 60
 RHYTHM_DAYS = 365
+YEAR_AGO_DAYS = 364
+"""52 weeks, so that weekdays meet weekdays."""
 
 
 class Rules(BaseModel):
@@ -147,6 +149,10 @@ class ScoringRules(Rules):
         """Points of a learned score that one unit of log-odds is worth."""
         return (self.high_from - self.medium_from) / math.log(self.high_odds / self.medium_odds)
 
+    def learned_score(self, log_odds: Any, base_odds: float) -> Any:
+        """Score of log-odds of churn before it is kept within 1 and 10; of numbers, arrays and expressions alike."""
+        return self.medium_from + self.points_per_log_odds * (log_odds - math.log(self.medium_odds * base_odds))
+
 
 class RiskRules(Rules):
     """Everything that turns facts into scores; its version names a configuration for good."""
@@ -192,6 +198,9 @@ class LearningRules(Rules):
     )
     slope_within: tuple[float, float] = Field(
         (0.6, 1.67), description="Calibration slope that a candidate's interval must touch."
+    )
+    by_segment: bool = Field(
+        False, description="Whether segments with `min_churners` of their own may depart from the common curves."
     )
     approval: Literal["auto", "person"] = Field(
         "auto", description="`auto`: what passes the gate is used from the next month on. `person`: it waits."

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PREFIX = "learned-"
 """How the versions of scorecards begin."""
+SEGMENT = "segment:"
+"""How the signals begin that tell who is in a segment."""
 
 
 class Curve(Rules):
@@ -45,6 +47,11 @@ class Curve(Rules):
             raise ValueError(f"the curve of {self.signal} turns against its direction, {self.direction:+d}")
         return self
 
+    @property
+    def reach(self) -> float:
+        """Log-odds between the step that adds least and the one that adds most."""
+        return max(self.points) - min(self.points)
+
     def of(self, value: "ir.NumericValue") -> "ir.FloatingValue":
         """The points of a signal's value, as an expression."""
         import ibis
@@ -60,6 +67,16 @@ class Curve(Rules):
         return np.where(np.isnan(values), self.missing, points)
 
 
+class Departure(Rules):
+    """How one segment departs from the common curves: in its level, and in how much each family counts."""
+
+    segment: str
+    shift: float = Field(allow_inf_nan=False, description="Log-odds added.")
+    factors: dict[Family, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        description="What the points of a family are multiplied by."
+    )
+
+
 class Scorecard(Rules):
     """A learned score: log-odds of churn within the horizon, as a sum of curves."""
 
@@ -69,6 +86,7 @@ class Scorecard(Rules):
     intercept: float = Field(description="Log-odds where every curve adds nothing.")
     curves: tuple[Curve, ...]
     weights: dict[Family, float] = Field(description="Share of each family in what moves the score.")
+    departures: tuple[Departure, ...] = Field((), description="Segments that have curves of their own.")
 
     @property
     def version(self) -> str:
@@ -86,12 +104,23 @@ class Scorecard(Rules):
         """Names of the signals, in the order of the curves."""
         return tuple(curve.signal for curve in self.curves)
 
+    @property
+    def strongest(self) -> tuple[Curve, ...]:
+        """The curves, those with the longest reach first."""
+        return tuple(sorted(self.curves, key=lambda curve: -curve.reach))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all signals that `log_odds` needs: those of the curves, and those that tell segments apart."""
+        segments = (f"{SEGMENT}{each.segment}" for each in self.departures)
+        return tuple(dict.fromkeys((*self.signals, *segments)))
+
     def of(self, family: str) -> float:
         """Weight of one family."""
         return self.weights.get(family, 0.0)  # type: ignore[call-overload]
 
     def family_points(self, table: "ir.Table") -> "dict[str, ir.FloatingValue]":
-        """Log-odds that each family adds, per row of `risk_factors`."""
+        """Log-odds that each family adds to the `level`, per row of `risk_factors`."""
         points = self.signal_points(table)
         return {
             family: _total([points[curve.signal] for curve in self.curves if curve.family == family])
@@ -102,17 +131,48 @@ class Scorecard(Rules):
         """Log-odds that each signal adds, per row of `risk_factors`."""
         from orchestration_project.domain.signals import signal_value
 
-        return {curve.signal: curve.of(signal_value(table, curve.signal)) for curve in self.curves}
+        points = {curve.signal: curve.of(signal_value(table, curve.signal)) for curve in self.curves}
+        if not self.departures:
+            return points
+        factors = {
+            family: self._own(table, 1.0, {each.segment: each.factors[family] for each in self.departures})
+            for family in FAMILIES
+        }
+        return {curve.signal: points[curve.signal] * factors[curve.family] for curve in self.curves}
+
+    def level(self, table: "ir.Table") -> "ir.FloatingValue":
+        """Log-odds where every curve adds nothing, per row of `risk_factors`."""
+        shifts = {each.segment: self.intercept + each.shift for each in self.departures}
+        return self._own(table, self.intercept, shifts)
+
+    def family_log_odds(self, matrix: Any, names: Sequence[str]) -> dict[Family, Any]:
+        """Log-odds that each family adds to the level, of the rows of an array whose columns are signals `names`."""
+        import numpy as np
+
+        column = {name: n for n, name in enumerate(names)}
+        totals: dict[Family, Any] = {family: np.zeros(len(matrix)) for family in FAMILIES}
+        for curve in self.curves:
+            totals[curve.family] = totals[curve.family] + curve.at(matrix[:, column[curve.signal]])
+        for each in self.departures:
+            own = matrix[:, column[f"{SEGMENT}{each.segment}"]] == 1
+            totals = {family: np.where(own, points * each.factors[family], points) for family, points in totals.items()}
+        return totals
 
     def log_odds(self, matrix: Any, names: Sequence[str]) -> Any:
         """Log-odds of the rows of an array whose columns are the signals `names`."""
         import numpy as np
 
-        column = {name: n for n, name in enumerate(names)}
-        total = np.full(len(matrix), self.intercept)
-        for curve in self.curves:
-            total = total + curve.at(matrix[:, column[curve.signal]])
+        total = sum(self.family_log_odds(matrix, names).values(), np.full(len(matrix), self.intercept))
+        for each in self.departures:
+            total = total + each.shift * (matrix[:, list(names).index(f"{SEGMENT}{each.segment}")] == 1)
         return total
+
+    def _own(self, table: "ir.Table", common: float, own: dict[str, float]) -> "ir.FloatingValue":
+        """A number per row: its segment's own, else the common one."""
+        import ibis
+
+        cases = [(table.segment == segment, value) for segment, value in own.items()]
+        return ibis.cases(*cases, else_=common).cast("float64") if cases else ibis.literal(common)
 
 
 def _total(values: "Sequence[ir.FloatingValue]") -> "ir.FloatingValue":

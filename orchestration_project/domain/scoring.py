@@ -1,6 +1,5 @@
 """Scoring: from severities to a score of 1-10 with exact contributions, band, confidence and next action."""
 
-import math
 from collections.abc import Sequence
 
 import ibis
@@ -37,6 +36,19 @@ def score(
     scan_day, override_score, override_reason) replace the score of a customer whose override is in force that day.
     Where not `strict`, a score that only lacks weight is told too.
     """
+    table = scored_parts(factors, rules, connected, overrides, strict, scorecard)
+    return _answers(table, rules, scorecard or rules.weights, scorecard.signals if scorecard else ())
+
+
+def scored_parts(
+    factors: ir.Table,
+    rules: ScoringRules,
+    connected: Sequence[str],
+    overrides: ir.Table | None = None,
+    strict: bool = True,
+    scorecard: Scorecard | None = None,
+) -> ir.Table:
+    """The factors with `score`, `confidence`, `log_odds` and every contribution as `part_<name>`, on any engine."""
     model: Weights | Scorecard = scorecard or rules.weights
     table = _overridden(factors, overrides)
     present = sum(_weight(table, family, model) for family in FAMILIES)
@@ -45,13 +57,12 @@ def score(
     enough = (enough if strict else enough | table.exception.isnull()) & (present > 0)
     told = enough | table.exception.notnull() | table.override_score.notnull()
     parts = _learned(table, rules, scorecard) if scorecard else _prior(table, rules.weights, present)
-    names = scorecard.signals if scorecard else ()
     table = table.mutate(**parts, present=present, enough=enough, told=told)
     table = _with_limits(table, rules, learned=scorecard is not None)
     # Rounded, so that a floor of 8 is 8 and not the float before it.
     exact = (1 + sum(table[f"part_{name}"] for name in ENTRIES)).round(12)
     table = table.mutate(score=table.told.ifelse(exact, ibis.null("float64")))
-    return _answers(_with_confidence(table, rules, wanted), rules, model, names)
+    return _with_confidence(table, rules, wanted)
 
 
 def _prior(table: ir.Table, weights: Weights, present: ir.FloatingValue) -> dict[str, ir.Value]:
@@ -69,10 +80,10 @@ def _learned(table: ir.Table, rules: ScoringRules, scorecard: Scorecard) -> dict
     """Parts of a learned score: log-odds in points, base and families, and those of each signal."""
     scale = rules.points_per_log_odds
     families, signals = scorecard.family_points(table), scorecard.signal_points(table)
-    base = rules.medium_from - 1 + scale * (scorecard.intercept - math.log(rules.medium_odds * scorecard.base_odds))
+    level = scorecard.level(table)
     return {
-        "part_base": ibis.literal(base),
-        "log_odds": scorecard.intercept + sum(families.values()),
+        "part_base": rules.learned_score(level, scorecard.base_odds) - 1,
+        "log_odds": level + sum(families.values()),
         **{f"part_{family}": scale * points for family, points in families.items()},
         **{f"signal_{name}": scale * points for name, points in signals.items()},
     }
@@ -157,6 +168,7 @@ def _answers(table: ir.Table, rules: ScoringRules, model: Weights | Scorecard, s
 
 def _raised(table: ir.Table, rules: ScoringRules, model: Weights | Scorecard, signals: Sequence[str]) -> ir.ArrayValue:
     """Names of what raised the score: families, of a learned score its signals too, exceptions, an override."""
+    named: dict[str, ir.BooleanValue]
     if isinstance(model, Weights):
         named = {family: (table[family] >= rules.factor_from) & (model.of(family) > 0) for family in FAMILIES}
     else:

@@ -28,7 +28,7 @@ def ticket_windows(tickets: ir.Table, rules: SeverityRules) -> list[Counted]:
             _.day + RECENT_DAYS + rules.ticket_baseline_days - 1,
             {"tickets_prior": 1},
         ),
-        Counted(rows, _.known, _.resolved - 1, {"tickets_open": 1, "tickets_urgent_open": _.urgent}),
+        Counted(rows, _.known, _.resolved - 1, {"tickets_open": 1, "tickets_urgent_open": _.urgent, "opened": _.day}),
         Counted(
             rows.filter(_.satisfaction.notnull(), _.resolved < FAR),
             ibis.greatest(_.known, _.resolved),
@@ -42,7 +42,8 @@ def ticket_facts(sums: ir.Table, observed_from: ir.IntegerValue, rules: Severity
     """Ticket facts, by column, of the sums of `ticket_windows`; `observed_from` is since when tickets could be seen.
 
     `tickets_30d`; `tickets_prior_monthly`: tickets per 30 days over the `ticket_baseline_days` before the last 30
-    (null under 30 days of baseline); `tickets_open`, `tickets_urgent_open`; `satisfaction_90d`.
+    (null under 30 days of baseline); `tickets_open`, `tickets_urgent_open`; `tickets_open_days`: mean age of the open
+    ones, 0 where none is; `satisfaction_90d`.
     """
     observed = (sums.day - observed_from + 1 - RECENT_DAYS).clip(0, rules.ticket_baseline_days)
     baseline = (observed >= RECENT_DAYS).ifelse(observed, ibis.null("int64"))
@@ -50,6 +51,7 @@ def ticket_facts(sums: ir.Table, observed_from: ir.IntegerValue, rules: Severity
         "tickets_30d": sums.tickets_30d.cast("int64"),
         "tickets_open": sums.tickets_open.cast("int64"),
         "tickets_urgent_open": sums.tickets_urgent_open.cast("int64"),
+        "tickets_open_days": (sums.day - sums.opened / sums.tickets_open.nullif(0)).fill_null(0.0),
         "tickets_prior_monthly": sums.tickets_prior * RECENT_DAYS / baseline,
         "satisfaction_90d": sums.rating / sums.rated.nullif(0),
     }

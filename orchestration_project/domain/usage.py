@@ -2,17 +2,23 @@
 
 import ibis
 import ibis.expr.types as ir
+from ibis import _
 
 from orchestration_project.domain import activity
 from orchestration_project.domain.activity import Kinds
 from orchestration_project.domain.days import DayRange, number, number_of_time, to_date
 from orchestration_project.domain.profiles import observed_from
-from orchestration_project.domain.rules import PRIOR_DAYS, RECENT_DAYS, SeverityRules
+from orchestration_project.domain.rules import PRIOR_DAYS, RECENT_DAYS, YEAR_AGO_DAYS, SeverityRules
 from orchestration_project.domain.windows import window_sums
+
+WEEK_DAYS = 7
+REACH_DAYS = YEAR_AGO_DAYS + RECENT_DAYS
+"""Days back to the oldest row that any window looks at."""
 
 TREND_COLUMNS = {
     "usage_30d": "float64",
     "usage_prior_60d": "float64",
+    "usage_year_ago": "float64",
     "rate_30d": "float64",
     "rate_prior_60d": "float64",
     "active_days_7d": "int64",
@@ -39,14 +45,21 @@ TREND_COLUMNS = {
 
 
 def usage_windows(profiles: ir.Table, rows: ir.Table, days: DayRange, kinds: Kinds) -> ir.Table:
-    """Window sums of every customer and scan day in `profiles`; `rows` is `usage_daily` with day numbers."""
+    """Window sums of every customer and scan day in `profiles`; `rows` is `usage_daily` with day numbers.
+
+    Those of `activity.activity_windows`, `week_active` days, and `year_ago_quantity` of the 30 days 52 weeks ago.
+    """
     people = profiles.select(
         "customer_id",
         "usage_missing",
         day=number(profiles.scan_day),
         sign_up_day=number_of_time(profiles.signed_up_at),
     )
-    counted = activity.activity_windows(rows, days, list(kinds))
+    counted = [
+        *activity.activity_windows(rows, days, list(kinds)),
+        activity.spell(rows, days, 0, WEEK_DAYS, {"week_active": activity.ACTIVE}),
+        activity.spell(rows, days, YEAR_AGO_DAYS, REACH_DAYS, {"year_ago_quantity": _.quantity}),
+    ]
     sums = window_sums(people.select("customer_id", "day"), counted, days)
     return people.inner_join(sums, ["customer_id", "day"])
 
@@ -64,12 +77,13 @@ def usage_trends(windows: ir.Table, coverage: ir.Table, days: DayRange, kinds: K
         scan_day=to_date(told.day),
         usage_30d=told.recent_quantity,
         usage_prior_60d=told.prior_quantity,
+        usage_year_ago=(_since(told) <= told.day - REACH_DAYS + 1).ifelse(told.year_ago_quantity, ibis.null("float64")),
         rate_30d=told.recent_quantity / RECENT_DAYS,
         rate_prior_60d=told.prior_quantity / PRIOR_DAYS,
         active_days_30d=told.recent_active,
         active_days_prior_60d=told.prior_active,
-        active_days_7d=told.active_7,
-        active_days_180d=told.active_180,
+        active_days_7d=told.week_active,
+        active_days_180d=told.half_year_active,
         active_days_365d=told.rhythm_active,
         user_days_30d=told.recent_users,
         user_days_prior_60d=told.prior_users,
@@ -94,6 +108,11 @@ def trends_without_usage(profiles: ir.Table) -> ir.Table:
     columns = {name: ibis.null(kind) for name, kind in TREND_COLUMNS.items()}
     columns |= {"significant": ibis.literal(False), "trend": ibis.literal("unknown")}
     return profiles.select("customer_id", "scan_day", **columns, usage_missing=ibis.literal("source_not_connected"))
+
+
+def _since(told: ir.Table) -> ir.IntegerColumn:
+    """Since when a customer could be seen at all, however long ago (number)."""
+    return ibis.greatest(told.sign_up_day, told.began)
 
 
 def _trend(told: ir.Table, significant: ir.BooleanColumn, rules: SeverityRules) -> ir.StringColumn:

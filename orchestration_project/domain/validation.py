@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestration_project.domain.proportions import wilson
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -131,18 +133,25 @@ def precision_recall(scored: Scored) -> list[dict[str, float]]:
     return _points(left.cumsum() / left.sum(), left.cumsum() / (left + stayed).cumsum())
 
 
-def by_integer_score(score: "np.ndarray", churned: "np.ndarray", weight: "np.ndarray") -> list[dict[str, Any]]:
-    """Customers and share that left per integer part of the score, 10 with 9."""
+def by_integer_score(points: "np.ndarray", scored: Scored) -> list[dict[str, Any]]:
+    """Per integer part of the rows' scores of 1 to 10, 10 with 9: customers, and share that left with its interval.
+
+    The scan days of a customer are much alike, so the interval is Wilson's of as many cases as there are customers;
+    where weights differ, of Kish's effective number of them.
+    """
     import numpy as np
 
-    known = ~np.isnan(score)
-    whole = np.minimum(np.floor(score[known]), 9).astype(int)
-    rows, left = (np.bincount(whole, each, 10) for each in (weight[known], weight[known] * churned[known]))
-    return [
-        {"score": each, "customers": float(rows[each]), "churn": float(left[each] / rows[each])}
-        for each in range(1, 10)
-        if rows[each]
-    ]
+    whole = np.minimum(np.floor(points), 9).astype(int)
+    found = []
+    for score in np.unique(whole):
+        own = whole == score
+        weight = scored.weight[own]
+        _, customer = np.unique(scored.customer[own], return_inverse=True)
+        each = np.bincount(customer, weight)
+        churn = float(np.average(scored.churned[own], weights=weight))
+        low, high = wilson(churn, float(each.sum() ** 2 / (each**2).sum()), CONFIDENCE)
+        found.append({"score": int(score), "customers": len(each), "churn": churn, "low": low, "high": high})
+    return found
 
 
 def _from_highest(scored: Scored) -> "tuple[np.ndarray, np.ndarray]":

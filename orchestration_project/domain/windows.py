@@ -2,13 +2,14 @@
 
 A fact counts on the scan days of an interval: usage of the last 30 days from the day it was known to 29 days after it
 happened, an open ticket from when it was known to the day before it was resolved. So a window never has to be
-looked up per scan day: each fact adds itself on its first day and takes itself away after its last, and a running
-total over the days is the answer for every scan day, late facts included. For a single scan day that is one plain
-grouped sum.
+looked up per scan day: what stands on the first is summed up, then each fact adds itself on its first day and takes
+itself away after its last, and a running total over the days is the answer for every scan day, late facts included.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 import ibis
 import ibis.expr.types as ir
@@ -24,8 +25,9 @@ EXACT_STEP = 2.0**-20
 class Counted:
     """Rows whose `values` count on the scan days from `start` to `end` (day numbers, both included).
 
-    A value that is a plain number counts that much for each row. `latest` are values of
-    which the largest seen since any `start` is wanted, whatever the end.
+    A value that is a plain number counts that much for each row. `latest` are values of which the largest is wanted:
+    of the rows that count, and of some that no longer do. Who needs the former alone sees by the value what is over.
+    `stands` says that a row counts on the first scan day, where that can be told with less work than by the numbers.
     """
 
     rows: ir.Table
@@ -33,6 +35,7 @@ class Counted:
     end: Deferred
     values: Mapping[str, Deferred | int]
     latest: Mapping[str, Deferred] = field(default_factory=dict)
+    stands: Deferred | None = None
 
 
 def exact(quantity: ir.NumericColumn) -> ir.FloatingColumn:
@@ -43,27 +46,50 @@ def exact(quantity: ir.NumericColumn) -> ir.FloatingColumn:
 def window_sums(grid: ir.Table, counted: Sequence[Counted], days: DayRange, key: str = "customer_id") -> ir.Table:
     """For each row of `grid` (columns `key` and `day`, unique): every counted sum and latest value as of its day.
 
-    Sums are 0 where nothing counts; latest values are null where nothing was seen.
+    Sums are 0 where nothing counts; latest values are null where nothing was seen. Of different rows, what has the same
+    name is one.
     """
-    sums = [name for each in counted for name in each.values]
-    latest = [name for each in counted for name in each.latest]
-    changes = [_standing(group, days, key) for group in _by_rows(counted)]
+    sums = list(dict.fromkeys(name for each in counted for name in each.values))
+    latest = list(dict.fromkeys(name for each in counted for name in each.latest))
+    table = _aligned(grid, key, sums, latest)
     if len(days) > 1:
-        changes += [change for each in counted for change in _moves(each, days, key)]
-    changes = [_aligned(change, key, sums, latest) for change in changes]
-    asked = _aligned(grid, key, sums, latest).mutate(asked=True)
-    every = ibis.union(asked, *(change.mutate(asked=False) for change in changes))
+        moves = [_aligned(change, key, sums, latest) for each in counted for change in _moves(each, days, key)]
+        table = _running(table, moves, sums, latest, key)
+    found = {name: [name] for name in (*sums, *latest)}
+    for n, group in enumerate(_by_rows(counted)):
+        standing = _standing(group, days, key)
+        names = {name: f"{name}_standing_{n}" for name in standing.columns if name != key}
+        table = table.left_join(standing.select(key, **{names[name]: name for name in names}), key)
+        table = table.drop(f"{key}_right")
+        for name, of_group in names.items():
+            found[name].append(of_group)
+    return table.select(
+        key,
+        "day",
+        **{name: sum(table[each].cast("float64").fill_null(0.0) for each in found[name]) for name in sums},
+        **{name: _largest([table[each].cast("int64") for each in found[name]]) for name in latest},
+    )
+
+
+def _running(
+    grid: ir.Table, moves: Sequence[ir.Table], sums: Sequence[str], latest: Sequence[str], key: str
+) -> ir.Table:
+    """For each row of `grid`, what moved since the first scan day."""
+    every = ibis.union(grid.mutate(asked=True), *(each.mutate(asked=False) for each in moves))
     totals = every.group_by([key, "day"]).agg(
         **{name: every[name].sum() for name in sums},
         **{name: every[name].max() for name in latest},
         asked=every.asked.any(),
     )
-    if len(days) > 1:
-        until_now = ibis.cumulative_window(group_by=key, order_by="day")
-        running = {name: totals[name].sum().over(until_now) for name in sums}
-        running |= {name: totals[name].max().over(until_now) for name in latest}
-        totals = totals.select(key, "day", "asked", **running)
-    return totals.filter(_.asked).drop("asked")
+    until_now = ibis.cumulative_window(group_by=key, order_by="day")
+    running = {name: totals[name].sum().over(until_now) for name in sums}
+    running |= {name: totals[name].max().over(until_now) for name in latest}
+    return totals.select(key, "day", "asked", **running).filter(_.asked).drop("asked")
+
+
+def _largest(values: Sequence[ir.IntegerValue]) -> ir.IntegerValue:
+    """The largest of those that are known."""
+    return reduce(lambda one, other: ibis.coalesce(ibis.greatest(one, other), one, other), values)
 
 
 def _by_rows(counted: Sequence[Counted]) -> list[list[Counted]]:
@@ -80,42 +106,38 @@ def _by_rows(counted: Sequence[Counted]) -> list[list[Counted]]:
 
 def _standing(group: Sequence[Counted], days: DayRange, key: str) -> ir.Table:
     """What already stands on the first scan day, summed up beforehand: it is by far the most."""
-    rows = group[0].rows
-    sums: dict[str, ir.Value] = {}
-    wanted: ir.BooleanValue = ibis.literal(False)
-    for each in group:
-        began = each.start.resolve(rows) <= days.start
-        stands = began & (each.end.resolve(rows) >= days.start)
-        wanted = wanted | (began if each.latest else stands)
-        sums |= {
-            name: stands.sum() * value if isinstance(value, int) else value.resolve(rows).sum(where=stands)
-            for name, value in each.values.items()
-        }
-        sums |= {name: value.resolve(rows).max(where=began) for name, value in each.latest.items()}
-    standing = rows.filter(wanted).group_by(key).agg(**sums)
-    return standing.mutate(day=ibis.literal(days.start).cast("int32"))
+    standing = [_stands(each, days) for each in group]
+    totals: dict[str, Deferred] = {}
+    for each, stands in zip(group, standing, strict=True):
+        # Conditions within the sums cost as much as the sums: rows counted in one way alone are filtered instead.
+        where = stands if len(group) > 1 else None
+        for name, value in each.values.items():
+            totals[name] = _.count(where=where) * value if isinstance(value, int) else value.sum(where=where)
+        totals |= {name: value.max(where=where) for name, value in each.latest.items()}
+    counting = group[0].rows.filter(reduce(or_, standing))
+    return counting.group_by(key).agg(**totals)
+
+
+def _stands(counted: Counted, days: DayRange) -> Deferred:
+    if counted.stands is not None:
+        return counted.stands
+    return (counted.start <= days.start) & (counted.end >= days.start)
 
 
 def _moves(counted: Counted, days: DayRange, key: str) -> list[ir.Table]:
     """What counted rows add on their first day and take away after their last, within the scan days."""
-    rows = counted.rows.mutate(_start=counted.start, _end=counted.end).filter(_._start <= days.stop)
-    rows = rows.mutate(_live=(rows._end >= days.start) & (rows._end >= rows._start))
-    if not counted.latest:
-        rows = rows.filter(_._live)
-    arriving = rows.filter(_._start > days.start)
-    latest = dict(counted.latest)
-    arrives = arriving.select(
-        key, **_amounts(arriving, counted, 1), **{n: v.resolve(arriving) for n, v in latest.items()}, day=_._start
-    )
-    leaving = rows.filter(_._live, _._end < days.stop)
+    rows = counted.rows.mutate(_start=counted.start, _end=counted.end)
+    rows = rows.filter(_._start <= days.stop, _._end >= days.start, _._end >= _._start)
+    arriving, leaving = rows.filter(_._start > days.start), rows.filter(_._end < days.stop)
+    latest = {name: value.resolve(arriving) for name, value in counted.latest.items()}
+    arrives = arriving.select(key, **_amounts(arriving, counted, 1), **latest, day=_._start)
     leaves = leaving.select(key, **_amounts(leaving, counted, -1), day=_._end + 1)
     return [arrives, leaves]
 
 
 def _amounts(rows: ir.Table, counted: Counted, sign: int) -> dict[str, ir.Value]:
-    signed = rows._live.ifelse(float(sign), 0.0)
     return {
-        name: signed * value if isinstance(value, int) else signed * value.resolve(rows).cast("float64")
+        name: ibis.literal(float(sign * value)) if isinstance(value, int) else sign * value.resolve(rows)
         for name, value in counted.values.items()
     }
 

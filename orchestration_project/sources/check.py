@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
@@ -16,7 +16,8 @@ from orchestration_project.engine import Engine, EngineError
 from orchestration_project.lake import Lake
 from orchestration_project.resources import Workspace
 from orchestration_project.sources.canonical import EARLIEST, canonical, selected
-from orchestration_project.sources.config import Sources, load_sources
+from orchestration_project.sources.config import McpSource, Sources, TableSource, load_sources
+from orchestration_project.sources.connector import RawRows
 from orchestration_project.sources.errors import SourceError
 from orchestration_project.sources.history import with_history
 from orchestration_project.sources.ingest import Ingested, ingest, ingest_usage
@@ -34,6 +35,8 @@ TIME_ORDER: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType(
     }
 )
 """Per table: times of which the first can't be before the second."""
+SAMPLED = 20
+"""Customers that a check asks for where a tool lists one customer's rows a call."""
 LOW_COVERAGE = 0.5
 """Share of customers below which missing usage is worth a warning."""
 _MAP = "map the right column under `tables.{table}.columns.{column}` or correct the rows at the source"
@@ -89,7 +92,7 @@ def check_sources(workspace: Workspace, lake: Lake) -> Iterator[TableCheck]:
 
 def _check_customers(workspace: Workspace, sources: Sources, lake: Lake) -> tuple[TableCheck, ir.Table | None]:
     """The verdict, and the customers that an ingestion would then know; None where they can't be read."""
-    connector = open_table("customers", sources, workspace.home, lake.engine, workspace.yesterday)
+    connector = open_table("customers", sources, workspace, lake.engine)
     source, today, grace = sources.tables["customers"], workspace.now().date(), workspace.settings.grace_hours
     try:
         read = ingest("customers", connector, source, lake.engine, today, grace)
@@ -105,7 +108,11 @@ def _check_facts(
     name: str, workspace: Workspace, sources: Sources, engine: Engine, customers: ir.Table | None
 ) -> TableCheck:
     table, source = SOURCE_TABLES[name], sources.tables[name]
-    connector = open_table(name, sources, workspace.home, engine, workspace.yesterday)
+    asked = _asked(source, engine, customers)
+    span = (workspace.settings.history_start, workspace.now().date())
+    connector = open_table(name, sources, workspace, engine, lambda: asked or (), span)
+    if asked is not None and customers is not None:
+        customers = engine.keep(customers.filter(customers.customer_id.isin(asked)))
     today, grace = workspace.now().date(), workspace.settings.grace_hours
     try:
         if table is USAGE_EVENTS:
@@ -117,9 +124,20 @@ def _check_facts(
         else:
             read = ingest(name, connector, source, engine, today, grace, customers)
             disorder = engine.keep(_disorder(table, read.table, read.present))
-        return _verdict(table, read, disorder, workspace, engine, customers)
+        verdict = _verdict(table, read, disorder, workspace, engine, customers)
+        return verdict if asked is None else _sampled(verdict, asked, read.raw)
     except (SourceError, EngineError) as error:
         return TableCheck(name, "error", findings=(str(error),))
+
+
+def _asked(source: TableSource, engine: Engine, customers: ir.Table | None) -> list[str] | None:
+    """The few customers to ask a tool for that lists one customer's rows a call; None where a check reads all."""
+    if not isinstance(source, McpSource) or not source.per_customer:
+        return None
+    if customers is None:
+        return []
+    names = customers.select("customer_id").distinct().order_by("customer_id").limit(SAMPLED)
+    return [row["customer_id"] for row in engine.rows(names)]
 
 
 def _verdict(
@@ -143,6 +161,16 @@ def _verdict(
     reasons = MappingProxyType(dict(read.reasons))
     counts = (read.read, read.kept, read.quarantined)
     return TableCheck(table.name, state, *counts, reasons, first, newest, coverage, tuple(findings))
+
+
+def _sampled(verdict: TableCheck, asked: Sequence[str], raw: RawRows) -> TableCheck:
+    """The verdict on a sample, and who of it could not be collected."""
+    failed = tuple(
+        f"{customer} could not be collected: {error.error}." for customer, error in (raw.missing or {}).items()
+    )
+    told = f"Only {len(asked)} customers were asked for, since {verdict.table} is listed customer by customer."
+    state: State = "error" if failed and len(failed) == len(asked) else "warning" if failed else verdict.state
+    return replace(verdict, state=state, findings=(*verdict.findings, told, *failed))
 
 
 def _time_column(table: Table) -> str:

@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from orchestration_project.agents.servers import ToolServer
 from orchestration_project.contracts.tables import SOURCE_TABLES, ColumnType
 from orchestration_project.domain.rules import ChurnRules
 from orchestration_project.settings import Home, SettingsError, parsed, read_yaml
@@ -61,13 +62,30 @@ class SqlSource(TableSource):
     timeout_seconds: int = Field(default=600, ge=1, description="Longest time one query may take.")
 
 
+class McpSource(TableSource):
+    """A tool of an MCP server that lists rows, page by page: of all customers, or of one customer a call."""
+
+    connector: Literal["mcp"]
+    server: str = Field(description="Name of the server, as under `servers`.")
+    tool: str = Field(description="Tool that lists the rows; the manifest's collector must be allowed to call it.")
+    arguments: dict[str, Scalar] = Field(default_factory=dict, description="Arguments that each call gets.")
+    per_customer: str | None = Field(
+        None, description="Argument that takes the customer, where a call lists one customer's rows."
+    )
+    since: str | None = Field(None, description="Argument that takes the first day wanted, for usage.")
+    until: str | None = Field(None, description="Argument that takes the day after the last one wanted, for usage.")
+    items: str = Field("items", description="Where a reply has its rows.")
+    cursor: str = Field("cursor", description="Argument that takes the place where the next page begins.")
+    next_cursor: str = Field("next_cursor", description="Where a reply tells that place; absent or null at the end.")
+
+
 class SimulatedSource(TableSource):
     """The simulated company."""
 
     connector: Literal["simulated"]
 
 
-AnySource = Annotated[FilesSource | SqlSource | SimulatedSource, Field(discriminator="connector")]
+AnySource = Annotated[FilesSource | SqlSource | McpSource | SimulatedSource, Field(discriminator="connector")]
 
 
 class Simulation(Company):
@@ -83,6 +101,7 @@ class Sources(BaseModel):
 
     churn: ChurnRules = Field(default_factory=ChurnRules, description="What counts as having left.")
     simulation: Simulation | None = Field(default=None, description="The company behind connector `simulated`.")
+    servers: dict[str, ToolServer] = Field(default_factory=dict, description="Tool servers (MCP) by name.")
     tables: dict[str, AnySource] = Field(default_factory=dict, description="Canonical table: where its rows come from.")
 
     @model_validator(mode="after")
@@ -97,6 +116,8 @@ class Sources(BaseModel):
             for column, value in source.constants.items():
                 if not _fits(value, table.column(column).type):
                     raise ValueError(f"{name}.constants.{column} is {value!r}, which is no {table.column(column).type}")
+            if isinstance(source, McpSource):
+                self._reachable(name, source)
             if isinstance(source, SimulatedSource) and self.simulation is None:
                 raise ValueError("connector `simulated` needs a `simulation:` section; add `simulation: {start: DATE}`")
         if "customers" not in self.tables:
@@ -104,6 +125,25 @@ class Sources(BaseModel):
         if self.churn.kind == "inactivity" and "usage_events" not in self.tables:
             raise ValueError("churn by inactivity needs `tables.usage_events`")
         return self
+
+    def _reachable(self, name: str, source: McpSource) -> None:
+        if source.server not in self.servers:
+            raise ValueError(
+                f"{name}.server is {source.server!r}, which is not under `servers`; "
+                f"{'use one of ' + ', '.join(self.servers) if self.servers else 'add it there'}"
+            )
+        if name == "customers" and source.per_customer:
+            raise ValueError("customers.per_customer can't be: the table says who the customers are; remove it")
+        if (source.since or source.until) and name != "usage_events":
+            raise ValueError(
+                f"{name}.since and {name}.until are for usage_events, which is read by months; remove them"
+            )
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The tools that tables are read with, each as `server.tool`."""
+        used = (source for source in self.tables.values() if isinstance(source, McpSource))
+        return frozenset(f"{source.server}.{source.tool}" for source in used)
 
     @property
     def connected(self) -> list[str]:

@@ -1,10 +1,13 @@
 """Connector: what every way of reaching a table has in common."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ibis.expr.types as ir
+
+if TYPE_CHECKING:
+    from orchestration_project.agents.runtime import CallFailed
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,12 @@ class RawRows:
     """Lines that are no rows at all, each with its place and error."""
     in_engine: bool = True
     """False where the rows are still in a database."""
+    missing: "Mapping[str, CallFailed] | None" = None
+    """Customers whose rows could not be had, and why; None where rows are not asked for customer by customer."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """What it took to read them, for people."""
+    finish: Callable[[], None] = lambda: None
+    """To be called once the rows are safe in the lake: forgets what was kept in case of a crash."""
 
 
 class Connector(Protocol):

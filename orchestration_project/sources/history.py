@@ -17,6 +17,10 @@ def with_history(new: ir.Table, stored: ir.Table | None, now: datetime, source_h
     A customer that the source no longer shows is kept. A first sight has no `valid_from`: nobody knows since when
     it was so. A changed row is added with `valid_from = now` and counts from the day of `now`.
     """
+    if stored is not None:
+        # Rows that were stored before a column was known do not have it.
+        absent = {name: ibis.null(kind) for name, kind in new.schema().items() if name not in stored.columns}
+        stored = stored.mutate(**absent) if absent else stored
     if source_has_versions:
         gone = _gone(stored, new)
         return new if gone is None else ibis.union(new, gone.select(*new.columns))

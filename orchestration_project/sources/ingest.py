@@ -16,7 +16,7 @@ from orchestration_project.domain.windows import exact
 from orchestration_project.engine import Engine
 from orchestration_project.sources.canonical import Checked, canonical, is_plausible, selected
 from orchestration_project.sources.config import TableSource
-from orchestration_project.sources.connector import Connector
+from orchestration_project.sources.connector import Connector, RawRows
 
 QUARANTINE = "quarantine"
 NO_ROW = "line is no row"
@@ -32,6 +32,8 @@ class Ingested:
     kept: int
     reasons: Mapping[str, int]
     present: Sequence[str]
+    raw: RawRows
+    """The rows as they were read, and who is missing in them."""
 
     @property
     def quarantined(self) -> int:
@@ -71,7 +73,7 @@ def ingest(
     good = settled.filter(settled.problem.isnull()).drop("problem", "original")
     kept = _with_known_on(_with_defaults(good, table), table, grace_hours)
     bad = settled.filter(settled.problem.notnull())
-    return _ingested(engine, kept, _quarantined(bad), raw.rejected, engine.value(good.count()), checked.present)
+    return _ingested(engine, kept, _quarantined(bad), raw.rejected, engine.value(good.count()), checked.present, raw)
 
 
 def ingest_usage(
@@ -114,7 +116,7 @@ def ingest_usage(
         ),
     )
     kept = int(engine.value(good.events.sum()) or 0)
-    return _ingested(engine, good, quarantine, raw.rejected if undated else (), kept, checked.present)
+    return _ingested(engine, good, quarantine, raw.rejected if undated else (), kept, checked.present, raw)
 
 
 def rollup(rows: ir.Table, checked: Checked, grace_hours: float) -> ir.Table:
@@ -188,7 +190,13 @@ def _midnight(day: date) -> ir.TimestampScalar:
 
 
 def _ingested(
-    engine: Engine, table: ir.Table, quarantine: ir.Table, rejected: Sequence[str], kept: int, present: Sequence[str]
+    engine: Engine,
+    table: ir.Table,
+    quarantine: ir.Table,
+    rejected: Sequence[str],
+    kept: int,
+    present: Sequence[str],
+    raw: RawRows,
 ) -> Ingested:
     counted = quarantine.group_by("reason").agg(n=_.rows.sum())
     reasons = {row["reason"]: int(row["n"]) for row in engine.rows(counted)}
@@ -199,4 +207,4 @@ def _ingested(
         if "month" in quarantine.columns:
             lines["month"] = [UNDATED] * len(rejected)
         quarantine = ibis.union(quarantine, engine.keep(ibis.memtable(lines)).cast(dict(quarantine.schema())))
-    return Ingested(table, quarantine, kept, dict(sorted(reasons.items())), present)
+    return Ingested(table, quarantine, kept, dict(sorted(reasons.items())), present, raw)

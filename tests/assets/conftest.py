@@ -156,6 +156,12 @@ def copy(company: Company, tmp_path: Path) -> Company:
 
 
 @pytest.fixture
+def new_company(instance: dg.DagsterInstance) -> Callable[..., Company]:
+    """Makes a company of a home."""
+    return lambda home, **more: Company(home, instance, **more)
+
+
+@pytest.fixture
 def empty(tmp_path: Path, instance: dg.DagsterInstance) -> Company:
     """A home without sources yet."""
     made = Company(Home(tmp_path / "home"), instance)

@@ -7,15 +7,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from assets.criteria import with_criteria
 from assets.reports import report_scores, report_trends
 from orchestration_project.domain.days import DayRange
+from orchestration_project.manifests import HEALTH, manifest
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 
 def test_every_check_passes_on_good_data(company, runs):
     checks = company.checks(runs.refresh) | company.checks(runs.scan)
-    assert len(checks) == 19
+    assert len(checks) == 25
     assert [name for name, each in checks.items() if not each.passed] == []
 
 
@@ -45,18 +47,26 @@ BAD_SCORES = {
     "score 0.99": ({"in_range", "adds_up"}, scored(replaced("score", 0.99))),
     "contributions off": ({"adds_up"}, scored(replaced("contributions", [("base", 0.0), ("usage_decline", 123.0)]))),
     "score without contributions": ({"adds_up"}, scored(replaced("contributions", None))),
-    "contributions without score": ({"adds_up"}, scored(replaced("score", None))),
+    "contributions without score": ({"adds_up", "scores_told"}, scored(replaced("score", None))),
+    "no next action": ({"actions_decided"}, replaced("next_action", None)),
     "a customer twice": ({"unique"}, twice),
 }
+
+
+def told(company, days, lake):
+    """What is said of scores, the manifest's criteria included."""
+    workflow = manifest(company.workspace.home, HEALTH)
+    found = with_criteria(report_scores(days, (), lake), workflow, "risk_scores", days, lake).check_results
+    return {each.check_name: each for each in found}
 
 
 @pytest.mark.parametrize("case", BAD_SCORES)
 def test_bad_scores_are_told(company, case):
     failing, change = BAD_SCORES[case]
     with company.tampered("risk_scores", change), company.workspace.lake() as lake:
-        results = report_scores(company.days, (), lake).check_results
-    assert {each.check_name for each in results if not each.passed} == failing
-    assert {each.severity for each in results if each.check_name != "weights"} == {ERROR}
+        results = told(company, company.days, lake)
+    assert {name for name, each in results.items() if not each.passed} == failing
+    assert {results[name].severity for name in failing} == {ERROR}
 
 
 def test_use_after_the_scan_day_is_told(company):
@@ -118,7 +128,9 @@ def test_completeness_above_95_percent_lets_the_scan_go_on(empty):
     result = empty.scan(DAY)
     assert result.success
     assert empty.checks(result)["customer_profiles.complete"].metadata["share complete"].value == 1
-    assert set(empty.written(result)) == {"customer_profiles", "usage_trends", "risk_factors", "risk_scores"}
+    assert set(empty.written(result)) == {
+        "customer_profiles", "usage_trends", "risk_factors", "risk_scores", "outreach_drafts", "account_alerts"
+    }  # fmt: skip
 
 
 def test_older_days_that_are_incomplete_warn_and_do_not_stop_the_newest(empty):
@@ -179,7 +191,8 @@ def test_rows_that_are_not_kept_warn_with_their_number_and_reasons(empty):
 
 def test_a_range_of_days_is_what_a_report_is_about(company):
     with company.workspace.lake() as lake:
-        one = report_scores(DayRange(company.days.last, company.days.last), (), lake)
-    assert {each.check_name: each.passed for each in one.check_results} == {
-        "unique": True, "in_range": True, "adds_up": True, "weights": True,
-    }  # fmt: skip
+        one = told(company, DayRange(company.days.last, company.days.last), lake)
+    assert {name: each.passed for name, each in one.items()} == dict.fromkeys(
+        ("unique", "in_range", "adds_up", "weights", "scores_told", "actions_decided"), True
+    )
+    assert one["in_range"].metadata["days"].value == 1

@@ -23,6 +23,8 @@ DEPENDENCIES = {
     "risk_scores": {"risk_factors", "risk_weights"},
     "churn_outcomes": {"customers", "customer_profiles", "usage_daily"},
     "risk_weights": {"churn_outcomes", "risk_factors"},
+    "outreach_drafts": {"risk_scores", "customer_profiles", "usage_trends"},
+    "account_alerts": {"risk_scores", "customer_profiles", "usage_trends"},
 }
 GROUPS = {
     "sources": {"customers", "usage_daily", "support_tickets", "invoices", "engagements"},
@@ -30,18 +32,21 @@ GROUPS = {
     "usage": {"usage_trends"},
     "risk": {"risk_factors", "risk_scores"},
     "learning": {"churn_outcomes", "risk_weights"},
+    "actions": {"outreach_drafts", "account_alerts"},
 }
-DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores")
+DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores", "outreach_drafts", "account_alerts")
 CHECKS = {
     **{source: {"fresh", "kept"} for source in GROUPS["sources"]},
-    "customer_profiles": {"complete", "unique"},
-    "usage_trends": {"unique", "nothing_after_cutoff"},
+    "customer_profiles": {"complete", "unique", "profiles_complete"},
+    "usage_trends": {"unique", "nothing_after_cutoff", "trends_known"},
     "risk_factors": {"unique"},
-    "risk_scores": {"unique", "in_range", "adds_up", "weights"},
+    "risk_scores": {"unique", "in_range", "adds_up", "weights", "scores_told", "actions_decided"},
     "churn_outcomes": {"unique", "scanned"},
     "risk_weights": {"enough_outcomes", "gate", "champion_holds", "drift"},
+    "outreach_drafts": {"verified"},
+    "account_alerts": {"verified"},
 }
-BLOCKING = {"complete", "nothing_after_cutoff", "in_range", "adds_up"}
+BLOCKING = {"complete", "nothing_after_cutoff", "in_range", "adds_up", "scores_told", "actions_decided"}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,9 @@ def learned(demo, copy):
     counts = dict.fromkeys(("training_rows", "training_churners", "validation_rows", "validation_churners"), 0)
     with workspace.lake() as lake:
         learner = Learner(lake, workspace)
-        learner._replace("weight_decisions", month, learner._table("weight_decisions", [row | counts]))
+        tables = {"weight_decisions": [row | counts], "weight_metrics": [], "risk_weights": []}
+        for table, rows in tables.items():
+            learner._replace(table, month, learner._table(table, rows))
     return copy
 
 
@@ -83,12 +86,30 @@ def test_scoring_goes_on_with_the_prior_where_a_scorecard_was_changed_by_hand(le
     assert "changed by hand or damaged" in sentence
 
 
+def test_a_page_about_the_refit_is_written_and_harmless_whatever_people_wrote(learned):
+    learned("weights", "approve", CARD.version, "--reason", "<script>alert('why')</script>")
+    before = {file: file.read_bytes() for file in (learned.home / "lake").rglob("*.parquet")}
+    told = learned("weights", "report", "--json").json
+    page = Path(told["file"]).read_text()
+    assert Path(told["file"]) == learned.home / "reports" / f"weights-{told['month']}.html"
+    assert "waits for a person" in page
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert {file: file.read_bytes() for file in (learned.home / "lake").rglob("*.parquet")} == before
+
+    elsewhere = learned.home / "deep" / "page.html"
+    assert str(elsewhere) in learned("weights", "report", "--output", str(elsewhere)).out
+    assert elsewhere.read_text().startswith("<!doctype html>")
+    assert "was not refitted" in learned("weights", "report", "--month", "2019-01").sentence
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
         (("weights", "approve", "learned-x", "--reason", "why not"), "There are no weights 'learned-x'"),
         (("weights", "show", "prior-9"), "There are no weights 'prior-9'"),
         (("weights", "rollback", "--reason", "why not"), "there is nothing to return to"),
+        (("weights", "report"), "No month was refitted"),
         (("learn", "--to", "soon"), "--to 'soon' is no month; write it as 2026-10"),
         (("learn", "--to", "2019-01"), "--to 2019-01 can't be learned from; the months are"),
     ],

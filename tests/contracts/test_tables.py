@@ -25,6 +25,8 @@ def test_the_canonical_tables_are_these():
             "owner",
             "contact_name",
             "contact_email",
+            "language",
+            "timezone",
             "opted_out",
             "valid_from",
         ],

@@ -51,8 +51,9 @@ RATES = pa.map_(pa.string(), pa.float64())
 SCHEMAS = {
     "customers": {
         "customer_id": TEXT, "name": TEXT, "segment": TEXT, "industry": TEXT, "employee_count": WHOLE, "plan": TEXT,
-        "mrr": REAL, "signed_up_at": TIME, "renews_at": TIME, "churned_at": TIME, "owner": TEXT, "contact_name": TEXT,
-        "contact_email": TEXT, "opted_out": pa.bool_(), "valid_from": TIME, "known_on": DAY,
+        "mrr": REAL, "signed_up_at": TIME, "renews_at": TIME, "churned_at": TIME, "owner": TEXT,
+        "contact_name": TEXT, "language": TEXT, "timezone": TEXT, "contact_email": TEXT, "opted_out": pa.bool_(),
+        "valid_from": TIME, "known_on": DAY,
     },
     "usage_events": {
         "customer_id": TEXT, "day": DAY, "event": TEXT, "known_on": DAY, "quantity": REAL, "users": WHOLE,
@@ -68,6 +69,7 @@ SCHEMAS = {
     "engagements": {
         "customer_id": TEXT, "occurred_at": TIME, "kind": TEXT, "channel": TEXT, "value": REAL, "known_on": DAY,
     },
+    "unknown": {"customer_id": TEXT, "unknown_from": DAY, "unknown_to": DAY},
     "people": {"customer_id": TEXT, "day": NUMBER, "sign_up_day": NUMBER, "observed_from": NUMBER},
     "counted": {"customer_id": TEXT, "start": NUMBER, "end": NUMBER, "amount": REAL, "seen": WHOLE},
     "scanned": {"customer_id": TEXT, "scan_day": DAY, "signed_up_at": TIME},
@@ -77,7 +79,9 @@ SCHEMAS = {
         "active_days_180d": WHOLE, "active_days_365d": WHOLE, "user_days_30d": WHOLE, "user_days_prior_60d": WHOLE,
         "kinds_30d": WHOLE, "kinds_prior_60d": WHOLE, "kind_rates_30d": RATES, "kind_rates_prior_60d": RATES,
         "tickets_30d": WHOLE, "tickets_prior_monthly": REAL, "tickets_open": WHOLE, "tickets_urgent_open": WHOLE,
-        "satisfaction_90d": REAL, "overdue_days": WHOLE, "overdue_amount": REAL, "typical_invoice": REAL,
+        "tickets_open_days": REAL,
+        "usage_30d": REAL, "usage_year_ago": REAL, "satisfaction_90d": REAL, "overdue_days": WHOLE,
+        "overdue_amount": REAL, "typical_invoice": REAL,
         "failed_payments_90d": WHOLE, "invoices_known": WHOLE, "engagement_decline_pct": REAL,
         "engagement_days_since": WHOLE, "engagement_typical_gap_days": REAL, "engagement_30d": WHOLE,
         "engagement_kinds_30d": WHOLE, "engagement_kinds_prior_60d": WHOLE, "days_to_renewal": WHOLE,
@@ -106,6 +110,7 @@ BASES: Mapping[str, Row] = {
     "invoices": {"invoice_id": "i", "customer_id": "c", "amount": 100.0, "status": "open"},
     "engagements": {"customer_id": "c", "kind": "meeting"},
     "people": {},
+    "unknown": {},
     "counted": {"customer_id": "c"},
     "scanned": {"customer_id": "c", "scan_day": TODAY, "signed_up_at": datetime.fromisoformat("2022-01-01")},
     "signals": {
@@ -251,9 +256,9 @@ class Company:
         families = [family for family in FAMILIES if FAMILY_SOURCES[family] in history.connected]
         contacts = used = ()
         if facts.engagement_daily is not None:
-            contacts = self._ranks(asked, "contacts", lambda: numbered(facts.engagement_daily), days, rules)
+            contacts = self._ranks(asked, "contacts", lambda: days_seen(facts.engagement_daily), days, rules)
         if facts.usage_daily is not None:
-            used = self._ranks(asked, "used", lambda: numbered(facts.usage_daily), days, rules)
+            used = self._ranks(asked, "used", lambda: facts.usage_coverage, days, rules)
         profiles = self.compute(
             lambda: profiled(facts, days, churn, rules.severities, tracked_kinds(contacts)),
             "profiles", asked, _key(churn), contacts,
@@ -277,9 +282,9 @@ class Company:
         return facts_of(tables, usage)
 
     def _ranks(
-        self, asked: Hashable, name: str, activity: Callable[[], ir.Table], days: DayRange, rules: RiskRules
+        self, asked: Hashable, name: str, seen: Callable[[], ir.Table], days: DayRange, rules: RiskRules
     ) -> tuple[tuple[str, int], ...]:
-        ranks = self.compute(lambda: kind_ranks(activity(), days, rules.kinds_tracked), name, asked)
+        ranks = self.compute(lambda: kind_ranks(numbered(seen()), days, rules.kinds_tracked), name, asked)
         return tuple(sorted((row["event"], row["day"]) for row in self._engine.rows(ranks)))
 
 

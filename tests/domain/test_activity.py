@@ -55,10 +55,10 @@ def windows_by_loop(rows: list[dict], customer: str, day: date) -> dict:
         }
         for n, kind in enumerate(EVENTS):
             found[f"{period}_kind_{n}"] = sum(row["quantity"] for row in own if row["event"] == kind)
-    for span in (7, 180):
-        found[f"active_{span}"] = len({row["day"] for row in known if (day - row["day"]).days < span})
-    year = {row["day"] for row in known if (day - row["day"]).days < 365}
-    return found | {"rhythm_active": len(year), "last_used": day_number(max(year)) if year else None}
+    for name, newest, oldest in (("quarter", 90, 179), ("older", 180, 364)):
+        found[f"{name}_active"] = len({row["day"] for row in known if newest <= (day - row["day"]).days <= oldest})
+    year = [row["day"] for row in known if (day - row["day"]).days < 365]
+    return found | {"last_used": day_number(max(year)) if year else None}
 
 
 @MANY
@@ -131,7 +131,9 @@ def ranked(company):
 
     def of(rows, tracked=2):
         usage = company.usage(rows)
-        table = company.compute(lambda: activity.kind_ranks(activity.numbered(usage), DAYS, tracked), "ranked", tracked)
+        table = company.compute(
+            lambda: activity.kind_ranks(activity.numbered(activity.days_seen(usage)), DAYS, tracked), "ranked", tracked
+        )
         found = company.rows(table)
         return [sorted(row["event"] for row in found if row["day"] == day) for day in range(DAYS.start, DAYS.stop + 1)]
 
@@ -179,7 +181,8 @@ def trended(engine, rules=SeverityRules(), **columns):  # noqa: B008
     """`trends` of made-up windows of one day: each column is a value for all, or a list with one per customer."""
     base = {
         "recent_quantity": 300.0, "recent_squares": 3000.0, "prior_quantity": 600.0, "prior_squares": 6000.0,
-        "prior_active": 60, "rhythm_active": 365, "last_used": 1000, "observed_from": 636, "day": 1000,
+        "recent_active": 0, "prior_active": 60, "quarter_active": 90, "older_active": 215,
+        "last_used": 1000, "observed_from": 636, "day": 1000,
     } | columns  # fmt: skip
     count = max(len(value) if isinstance(value, list) else 1 for value in base.values())
     full = {name: value if isinstance(value, list) else [value] * count for name, value in base.items()}
@@ -248,7 +251,7 @@ def test_the_calendar_explains_at_most_half_or_double(engine, recent, ratio) -> 
 
 
 def test_the_typical_gap_is_the_customers_own_drawn_to_the_populations(engine) -> None:
-    rows = trended(engine, rhythm_active=[365, 5], last_used=1000)
+    rows = trended(engine, prior_active=[60, 5], quarter_active=[90, 0], older_active=[215, 0], last_used=1000)
     population = 2 * 365 / 370
     assert [row["typical_gap_days"] for row in rows] == [
         pytest.approx((365 + 3 * population) / 368), pytest.approx((365 + 3 * population) / 8),
@@ -257,6 +260,7 @@ def test_the_typical_gap_is_the_customers_own_drawn_to_the_populations(engine) -
 
 def test_who_never_used_has_no_gap_and_moves_nobody_elses(engine) -> None:
     alone = trended(engine)[0]
-    rows = trended(engine, rhythm_active=[365, 0, 0], last_used=[1000, None, 635])
+    shown = {"prior_active": [60, 0, 0], "quarter_active": [90, 0, 0], "older_active": [215, 0, 0]}
+    rows = trended(engine, **shown, last_used=[1000, None, 635])
     assert [row["typical_gap_days"] for row in rows] == [alone["typical_gap_days"], None, alone["typical_gap_days"]]
     assert [row["days_since_use"] for row in rows] == [0, None, 365]

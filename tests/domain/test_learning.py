@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestration_project.domain import learning, validation
-from orchestration_project.domain.champions import Act, Decision, line_of_succession, runs
+from orchestration_project.domain.champions import Act, Decision, line_of_succession, runs, terms
 from orchestration_project.domain.gate import enough, gate
 from orchestration_project.domain.learning import LearningError, Rows
 from orchestration_project.domain.rules import LearningRules
@@ -184,6 +184,25 @@ def test_a_champion_scores_from_the_month_after_its_refit() -> None:
 
 def act(day, action, version=None):
     return Act(on=date(2026, 6, day), by="eve", action=action, version=version, reason="tried")
+
+
+def test_terms_tell_since_when_each_version_was_in_force() -> None:
+    decided = [decision(1, "a"), decision(2, "b", "shadow"), decision(3, "a")]
+    back = Act(on=date(2026, 4, 20), by="Ada", action="rollback", reason="complaints")
+    found = terms("prior-1", decided, [back], date(2026, 4, 30))
+    assert [(each.version, each.since) for each in found] == [
+        ("prior-1", None), ("a", date(2026, 2, 1)), ("prior-1", date(2026, 4, 20)),
+    ]  # fmt: skip
+    assert len(terms("prior-1", decided, [back], date(2026, 4, 19))) == 2
+
+
+def test_churn_is_told_per_integer_score_with_an_interval_by_customer() -> None:
+    points = np.array([1.0, 1.9, 9.5, 10.0, 10.0])
+    churned, customer = np.array([0.0, 0, 1, 1, 0]), np.array([1, 2, 3, 3, 4])
+    low, high = validation.by_integer_score(points, Scored(points, churned, customer, np.ones(5)))
+    assert (low["score"], low["customers"], low["churn"]) == (1, 2, 0)
+    assert (high["score"], high["customers"], high["churn"]) == (9, 2, pytest.approx(2 / 3))
+    assert high["low"] < high["churn"] < high["high"]
 
 
 def test_people_approve_and_roll_back_from_their_day_on() -> None:

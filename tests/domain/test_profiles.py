@@ -1,5 +1,6 @@
 """Profiles: what is known of each customer on a scan day, and why a part of it is missing."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -42,13 +43,14 @@ ALIVE = {
 def profiled(company, facts_of, profiles_of):
     """The profiles of customers c and d; `changed` sources have other rows, or are None where not connected."""
 
-    def of(churn=ChurnRules(), signed_up=at(800), **changed):  # noqa: B008
+    def of(churn=ChurnRules(), signed_up=at(800), unknown=None, **changed):  # noqa: B008
         given = ALIVE | changed
         customers = company.load("customers", [{"customer_id": each, "signed_up_at": signed_up} for each in "cd"])
         tables = {name: company.load(name, rows) for name, rows in given.items() if rows is not None}
         usage = company.usage(given["usage_events"]) if given["usage_events"] is not None else None
         facts = facts_of(tables | {"customers": customers}, usage)
-        key = (churn.kind, *(name for name, rows in given.items() if rows is None))
+        facts = replace(facts, unknown=unknown or {})
+        key = (churn.kind, *(unknown or ()), *(name for name, rows in given.items() if rows is None))
         kinds = {"meeting": [DAYS.start]}
         table = company.compute(lambda: profiles_of(facts, DAYS, churn, SeverityRules(), kinds), "profiled", *key)
         return {row["customer_id"]: row for row in company.rows(table)}
@@ -126,3 +128,21 @@ def test_where_churn_is_inactivity_a_scan_holds_who_used_it_within_the_window(pr
         assert list(profiled(churn, usage_events=usage)) == held
     late = {"day": at(5).date(), "customer_id": "d", "known_on": at(-1).date()}
     assert list(profiled(churn, usage_events=[*ALIVE["usage_events"], late])) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        (0, None, "not_collected"), (-1, None, None), (400, 89, "not_collected"), (400, 90, None),
+        (400, None, "not_collected"),
+    ],
+)  # fmt: skip
+def test_a_part_with_unknown_days_among_the_last_90_is_missing_and_its_figures_are_null(
+    company, profiled, first: int, last: int | None, told: str | None
+) -> None:
+    """Ages in days of the first and last unknown day of customer c."""
+    gap = {"customer_id": "c", "unknown_from": at(first).date(), "unknown_to": last and at(last).date()}
+    found = profiled(unknown={"tickets": company.load("unknown", [gap])})
+    assert found["c"]["tickets_missing"] == told
+    assert (found["c"]["tickets_30d"] is None) == (told is not None)
+    assert found["d"]["tickets_missing"] is None

@@ -39,7 +39,7 @@ def told(company):
 def test_without_tickets_the_counts_are_zero_and_nothing_is_rated(told) -> None:
     assert told() == {
         "customer_id": "c", "day": TODAY.start, "tickets_30d": 0, "tickets_open": 0,
-        "tickets_urgent_open": 0, "tickets_prior_monthly": 0.0, "satisfaction_90d": None,
+        "tickets_urgent_open": 0, "tickets_open_days": 0.0, "tickets_prior_monthly": 0.0, "satisfaction_90d": None,
     }  # fmt: skip
 
 
@@ -69,6 +69,13 @@ def test_the_baseline_counts_only_the_days_that_could_be_seen_and_needs_30(told,
 def test_a_ticket_is_open_until_the_end_of_the_day_before_it_is_resolved(told, resolved, open_) -> None:
     row = told({"opened_at": ago(400), "resolved_at": resolved, "priority": "urgent"})
     assert (row["tickets_open"], row["tickets_urgent_open"]) == (open_, open_)
+
+
+def test_the_age_of_open_tickets_is_their_mean_and_grows_day_by_day(told) -> None:
+    tickets = [{"opened_at": ago(10)}, {"opened_at": ago(1)}, {"opened_at": ago(50), "resolved_at": ago(20)}]
+    assert told(*tickets)["tickets_open_days"] == 5.5
+    days = DayRange(DAY - timedelta(1), DAY + timedelta(1))
+    assert [row["tickets_open_days"] for row in told(*tickets, days=days)] == [4.5, 5.5, 6.5]
 
 
 @pytest.mark.parametrize(("priority", "urgent"), [("urgent", 1), ("high", 1), ("normal", 0), ("low", 0), (None, 0)])

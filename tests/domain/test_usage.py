@@ -48,7 +48,8 @@ def told(company, facts_of, profiles_of):
 
 def test_steady_use_is_flat_and_told_in_full(told) -> None:
     assert told(daily(400, 0, users=2))["c"] == {
-        "customer_id": "c", "scan_day": DAY, "usage_30d": 300.0, "usage_prior_60d": 600.0, "rate_30d": 10.0,
+        "customer_id": "c", "scan_day": DAY, "usage_30d": 300.0, "usage_prior_60d": 600.0,
+        "usage_year_ago": 300.0, "rate_30d": 10.0,
         "rate_prior_60d": 10.0, "active_days_30d": 30, "active_days_prior_60d": 60, "active_days_7d": 7,
         "active_days_180d": 180, "active_days_365d": 365,
         "user_days_30d": 60, "user_days_prior_60d": 120, "kinds_30d": 1, "kinds_prior_60d": 1,
@@ -56,6 +57,15 @@ def test_steady_use_is_flat_and_told_in_full(told) -> None:
         "days_since_use": 0, "typical_gap_days": 1.0, "observed_days": 365, "calendar_ratio": 1.0, "decline_pct": 0.0,
         "overlap_decline_pct": 0.0, "decline_z": 0.0, "significant": False, "trend": "flat", "usage_missing": None,
     }  # fmt: skip
+
+
+def test_the_same_weeks_of_last_year_are_unknown_where_they_could_not_be_seen(told) -> None:
+    seen, elsewhere = daily(394, 0), {"customer_id": "d"}
+    assert told(seen)["c"]["usage_year_ago"] == 300
+    assert told(daily(392, 0))["c"]["usage_year_ago"] is None
+    assert told([*daily(100, 0), *daily(400, 0, **elsewhere)], ids=("c", "d"))["c"]["usage_year_ago"] == 0
+    assert told(seen, signed_up=str(ago(393)))["c"]["usage_year_ago"] == 300
+    assert told(seen, signed_up=str(ago(392)))["c"]["usage_year_ago"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,6 @@
 """What tests of sources share: a home to put source tables into, and a PostgreSQL server."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -14,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
-import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -77,7 +71,7 @@ class SourceHome:
     def connector(self, name: str) -> Connector:
         """The connector of a table."""
         sources = load_sources(Home(self.path))
-        return open_table(name, sources, Home(self.path), self.engine, date(2026, 11, 22))
+        return open_table(name, sources, self.workspace, self.engine)
 
     def ingest(self, name: str) -> Ingested:
         """Ingests a table, checked against the customers where it is another."""
@@ -130,69 +124,3 @@ def make_home(engine: Engine) -> Callable[[Path], SourceHome]:
 def home(tmp_path: Path, make_home: Callable[[Path], SourceHome], engine: Engine) -> Iterator[SourceHome]:
     with engine.scope():
         yield make_home(tmp_path)
-
-
-@dataclass(frozen=True)
-class Postgres:
-    """A PostgreSQL server of the tests' own."""
-
-    url: str
-    port: int
-    log: Path
-
-    def run(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Runs statements as the owner; the rows of the last."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            cursors = [connection.execute(statement) for statement in statements]
-            return cursors[-1].fetchall() if cursors[-1].description else []
-
-    def load(self, table: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
-        """Makes a table with columns of these types and puts rows into it."""
-        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-        marks = ", ".join(["%s"] * len(columns))
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
-            connection.execute(f"CREATE TABLE {table} ({declared})")
-            values = [[row.get(name) for name in columns] for row in rows]
-            connection.cursor().executemany(f"INSERT INTO {table} VALUES ({marks})", values)
-
-
-def _binaries() -> Path | None:
-    found = shutil.which("postgres")
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda file: float(file.parts[-3]))
-    return Path(found).resolve().parent if found else versions[-1].parent if versions else None
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("there is no PostgreSQL server on this machine; `apt-get install postgresql` brings one")
-    # PostgreSQL refuses to run as root, and another user can't see into the folders that pytest makes for root.
-    identity: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if not os.getuid() else {}
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    if identity:
-        shutil.chown(folder, identity["user"], identity["group"])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def run(program: str, *arguments: str) -> None:
-        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "Asia/Tokyo"}
-        command = [str(binaries / program), "-D", str(folder / "data"), *arguments]
-        subprocess.run(command, check=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL, **identity)
-
-    options = {
-        "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off",
-        "shared_preload_libraries": "pg_stat_statements", "log_statement": "all", "timezone": "Asia/Tokyo",
-    }  # fmt: skip
-    log = folder / "log"
-    run("initdb", "-U", "health", "-A", "trust", "-E", "UTF8", "--no-sync")
-    run("pg_ctl", "-w", "-l", str(log), "-o", " ".join(f"-c {key}={value}" for key, value in options.items()), "start")
-    try:
-        server = Postgres(f"postgresql://health@127.0.0.1:{port}/postgres", port, log)
-        server.run("CREATE EXTENSION pg_stat_statements")
-        yield server
-    finally:
-        run("pg_ctl", "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder)

@@ -84,7 +84,7 @@ def test_a_url_without_a_password_is_taken(load, monkeypatch, url):
             ["'orders' is no canonical table", "use one of customers"],
         ),
         (CUSTOMERS.replace("path", "paht"), ["`tables.customers.files.path`", "Field required"]),
-        (CUSTOMERS.replace("files", "ftp"), ["`tables.customers`", "'files', 'sql', 'simulated'"]),
+        (CUSTOMERS.replace("files", "ftp"), ["`tables.customers`", "'files', 'sql', 'mcp', 'simulated'"]),
         (
             CUSTOMERS.replace("c.csv", "c.csv, columns: {nmae: n}"),
             ["customers has no column 'nmae'", "it has customer_id"],
@@ -106,7 +106,7 @@ def test_a_url_without_a_password_is_taken(load, monkeypatch, url):
         ),
         ("tables:\n  customers: {connector: files\n", ["line 3", "correct the YAML there"]),
         ("- customers\n", ["must hold `name: value` lines, not a list"]),
-        (CUSTOMERS + "tabels: {}\n", ["`tabels` is not a setting", "churn, simulation, tables)"]),
+        (CUSTOMERS + "tabels: {}\n", ["`tabels` is not a setting", "churn, simulation, servers, tables)"]),
     ],
 )
 def test_what_does_not_fit_is_one_sentence_with_the_place_and_the_fix(load, text, words):

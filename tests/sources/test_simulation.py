@@ -386,7 +386,18 @@ def test_a_new_simulation_replaces_the_old_one_whole(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "company/tables/usage_events").iterdir()] == ["2025-01.parquet"]
 
 
-@pytest.mark.parametrize("wrong", [{"customers": 0}, {"months": 0}, {"missing_rate": 1.1}, {"colour": "red"}])
+def test_after_a_shift_customers_come_to_leave_in_the_new_ways(tmp_path: Path) -> None:
+    shift = {"on": START + timedelta(60), "ways": (0, 0, 0.5, 0.5, 0)}
+    company = Company.model_validate(SMALL.model_dump() | {"ways": (0.5, 0.5, 0, 0, 0), "shift": shift})
+    fates = truth(simulated(tmp_path / "company", company)).dropna(subset="trouble_began_on")
+    before = fates.trouble_began_on < pd.Timestamp(START + timedelta(60))
+    assert set(fates[before].way) == {"slow_fade", "sudden_stop"}
+    assert set(fates[~before].way) == {"support_anger", "payment_trouble"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"customers": 0}, {"months": 0}, {"missing_rate": 1.1}, {"colour": "red"}, {"ways": (1, 1, 0, 0, 0)}]
+)
 def test_settings_out_of_range_or_unknown_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         Company(**({"start": START} | wrong))

@@ -1,8 +1,27 @@
 """Company: the settings of a simulated company. What happens in it does not belong here."""
 
 from datetime import date
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _sum_to_one(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
+        raise ValueError(f"shares must not be negative and must sum to 1, these sum to {sum(shares):g}")
+    return shares
+
+
+Ways = Annotated[tuple[float, float, float, float, float], AfterValidator(_sum_to_one)]
+
+
+class Shift(BaseModel):
+    """A change of regime: from a day on, customers come to leave in other ways."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    on: date = Field(description="First day of the new regime")
+    ways: Ways = Field(description="Shares of the ways of leaving from then on")
 
 
 class Company(BaseModel):
@@ -18,6 +37,11 @@ class Company(BaseModel):
     outreach_effect: float = Field(
         default=0.35, ge=0, le=1, description="By how much an outreach lowers the risk of leaving in the 60 days after"
     )
+    ways: Ways = Field(
+        default=(0.3, 0.2, 0.18, 0.16, 0.16),
+        description="Shares of the ways of leaving: slow fade, sudden stop, support anger, payment trouble, no warning",
+    )
+    shift: Shift | None = Field(default=None, description="A change of the ways of leaving on the way")
     missing_rate: float = Field(
         default=0.002, ge=0, le=1, description="Chance, per customer and part of the data, that the part is missing"
     )

@@ -13,7 +13,6 @@ EFFECT_DAYS = 60
 WAYS = ("", "slow_fade", "sudden_stop", "support_anger", "payment_trouble", "no_warning")
 FADE, STOP, ANGER, PAYMENT, SILENT = range(1, 6)
 
-_SHARES = np.array([0.0, 0.3, 0.2, 0.18, 0.16, 0.16])
 _SHORTEST = np.array([0, 70, 20, 35, 70, 20])
 _LONGEST = np.array([0, 140, 40, 75, 110, 60])
 _MEMORY, _SPREAD, _LEVELS = 0.97, 0.55, 0.6
@@ -66,7 +65,7 @@ class Lives:
 
     def leave_probability(self, who: Ints, day: int) -> Floats:
         """How likely customers leave within 90 days: certain or impossible once planned, else by their health."""
-        exposure = (_SHARES * np.clip(90 - np.linspace(_SHORTEST, _LONGEST), 0, None)).sum(axis=1).mean()
+        exposure = (self._shares(day) * np.clip(90 - np.linspace(_SHORTEST, _LONGEST), 0, None)).sum(axis=1).mean()
         ahead = self._level[who] + 0.55 * (self.health[who] - self._level[who])
         unplanned = -np.expm1(-exposure * self._risk(who, day, ahead))
         return np.where(self.leaves[who] < NEVER, self.leaves[who] - day <= 90.0, unplanned)
@@ -89,9 +88,15 @@ class Lives:
         near = np.where((to_renewal > 30) & (to_renewal <= 120), 1.6, 0.8)
         return daily * near * _SEGMENT_RISK[self._profiles.segment[who]] * np.exp(-_PULL * health)
 
+    def _shares(self, day: int) -> Floats:
+        """The share of each way among plans to leave that begin on a day; the first stands for not leaving."""
+        shift = self._company.shift
+        shifted = shift is not None and day >= day_number(shift.on)
+        return np.array([0.0, *(shift.ways if shift is not None and shifted else self._company.ways)])
+
     def _plan(self, day: int) -> None:
         free = np.flatnonzero((self.leaves == NEVER) & (self._profiles.signed < day))
-        way = np.searchsorted(_SHARES.cumsum(), self._chance.uniform("way", free, day))
+        way = np.searchsorted(self._shares(day).cumsum(), self._chance.uniform("way", free, day))
         lead = self._lead(way, free, day)
         # On the first day the plans of the past weeks are caught up with, so that leaves are steady from the start.
         exposure, passed = (lead, lead * self._chance.uniform("passed", free, day)) if day == self._start else (1, 0)

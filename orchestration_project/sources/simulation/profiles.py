@@ -25,6 +25,10 @@ _PLAN_PRICES = np.array([90.0, 320.0, 1100.0])
 _HEADS = ("Al", "Bru", "Cor", "Dél", "Ev", "Fjo", "Gra", "Hül", "Ima", "Jor", "Kes", "Lu", "Møl", "Nov", "Or", "Pax")
 _TAILS = ("bana", "cento", "dris", "fald", "gård", "lia", "mira", "nexo", "pera", "rün", "stra", "tavo", "vik", "zón")
 _KINDS = ("GmbH", "Inc", "Ltd", "SA", "AB", "Group", "Labs", "& Co")
+_PLACES = (
+    ("en", "Europe/London"), ("en", "America/New_York"), ("de", "Europe/Berlin"), ("fr", "Europe/Paris"),
+    ("es", "America/Bogota"),
+)  # fmt: skip
 _FIRST = ("Ana", "Björn", "Chloé", "David", "Elif", "Fatou", "Goran", "Hana", "Ivo", "Júlia", "Kofi", "Lena", "Mateo")
 _LAST = ("Abeli", "Bråten", "Costano", "Dvoras", "Ekeland", "Faro", "Günel", "Horva", "Ilves", "Jansa", "Kowal", "Ló")
 
@@ -95,11 +99,14 @@ def contacts(profiles: Profiles, chance: Chance) -> dict[str, pa.Array]:
     who = profiles.everyone
     parts = [_words(chance, f"name {place}", who, words) for place, words in enumerate((_HEADS, _TAILS, _KINDS))]
     first, last = _words(chance, "first name", who, _FIRST), _words(chance, "last name", who, _LAST)
+    place = pa.array(_pick(chance, "place", who, _PLACES))
     domain = pc.binary_join_element_wise(pc.utf8_lower(profiles.ids), "example", ".")
     return {
         "name": pc.binary_join_element_wise(pc.binary_join_element_wise(parts[0], parts[1], ""), parts[2], " "),
         "contact_name": pc.binary_join_element_wise(first, last, " "),
         "contact_email": pc.binary_join_element_wise("contact", domain, "@"),
+        "language": pa.array([language for language, _ in _PLACES]).take(place),
+        "timezone": pa.array([zone for _, zone in _PLACES]).take(place),
     }
 
 
@@ -119,7 +126,7 @@ def _sign_ups(company: Company, chance: Chance, who: Ints) -> Ints:
     return start + np.where(before, -1 - luck * _OLDEST, luck * company.months * 30.44).astype(np.int64)
 
 
-def _pick(chance: Chance, purpose: str, who: Ints, choices: tuple[str, ...]) -> Ints:
+def _pick(chance: Chance, purpose: str, who: Ints, choices: tuple[object, ...]) -> Ints:
     return (chance.uniform(purpose, who) * len(choices)).astype(np.int64)
 
 

@@ -1,0 +1,54 @@
+"""Actions: what is to be written to customers and said to account managers, after the newest scan."""
+
+import dagster as dg
+
+from assets.criteria import criterion_specs, owners, with_criteria
+from assets.results import KINDS, table_metadata, tell_rows, written
+from orchestration_project.contracts.manifest import Manifest
+from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
+from orchestration_project.resources import Workspace
+
+WHAT = {
+    "outreach_drafts": "Messages to customers at medium risk, about what raised it most; verified against their facts.",
+    "account_alerts": "Customers at high risk for their account managers: why, and what to do.",
+}
+
+
+def action_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDefinition]:
+    """The assets of group `actions`."""
+    return [_texts(name, partitions, manifest) for name in WHAT]
+
+
+def _texts(name: str, partitions: Partitions, manifest: Manifest) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=name, group_name="actions", kinds=KINDS, owners=owners(manifest, name), metadata=table_metadata(name),
+        partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
+        automation_condition=dg.AutomationCondition.eager(), deps=["risk_scores", "customer_profiles", "usage_trends"],
+        description=f"{WHAT[name]} Only the newest scan day has any: nobody acts on the past.",
+        check_specs=[
+            *criterion_specs(manifest, name),
+            dg.AssetCheckSpec("verified", asset=name, description="Every text says only what its facts say."),
+        ],
+    )  # fmt: skip
+    def texts(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+        from orchestration_project.drafting import Drafting, nothing
+        from orchestration_project.scans import day_keys
+
+        days = scan_days(context)
+        with workspace.lake() as lake:
+            drafted = None
+            rows = nothing(name, lake)
+            if days.last == workspace.yesterday:
+                drafted = Drafting(lake, workspace, manifest, context.log.info).write(name, days.last)
+                rows = drafted.rows
+            lake.replace(name, rows, day_keys(days), "scan_day")
+            tell_rows(context, lake.counts(name, day_keys(days), "scan_day"))
+            review = drafted.review if drafted else 0
+            check = dg.AssetCheckResult(
+                check_name="verified", passed=not review, severity=dg.AssetCheckSeverity.WARN,
+                metadata={"for a person to look at": review},
+            )  # fmt: skip
+            result = written(drafted.figures if drafted else {"texts": "none: not the newest scan day"}, [check])
+            return with_criteria(result, manifest, name, days, lake)
+
+    return texts

@@ -1,0 +1,65 @@
+"""Criteria: what a workflow's manifest asks of the assets that are its steps, as their owners and checks."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from orchestration_project.contracts.criteria import Criterion
+from orchestration_project.contracts.manifest import Evaluation, Manifest, columns
+from orchestration_project.domain.days import DayRange
+
+if TYPE_CHECKING:
+    from orchestration_project.lake import Lake
+
+
+def owners(manifest: Manifest, table: str) -> list[str]:
+    """Who answers for the step that writes a table."""
+    return [next(role.owner for role in manifest.roles.values() if role.output == table)]
+
+
+def criterion_specs(manifest: Manifest, table: str) -> list[dg.AssetCheckSpec]:
+    """A check per success criterion of a table; those that stop the workflow block what follows."""
+    return [
+        dg.AssetCheckSpec(
+            name, asset=table, blocking=each.severity == "stop", description=f"{each.description} {each.expression}"
+        )
+        for name, each in _of(manifest, table).items()
+    ]
+
+
+def with_criteria(
+    result: dg.MaterializeResult, manifest: Manifest, table: str, days: DayRange, lake: "Lake"
+) -> dg.MaterializeResult:
+    """The result, and what the criteria say of each scan day of it."""
+    from orchestration_project.scans import day_keys
+
+    criteria = _of(manifest, table)
+    if not criteria:
+        return result
+    rows = lake.read(table, day_keys(days), "scan_day")
+    verdicts = {name: Criterion(each.expression, columns(table)).of(rows) for name, each in criteria.items()}
+    by_day = lake.engine.rows(rows.group_by("scan_day").agg(**verdicts).order_by("scan_day"))
+    checks = [_judged(name, each, {row["scan_day"]: row[name] for row in by_day}) for name, each in criteria.items()]
+    return result._replace(check_results=[*(result.check_results or ()), *checks])
+
+
+def _judged(name: str, criterion: Evaluation, verdicts: dict[date, bool | None]) -> dg.AssetCheckResult:
+    """An error where the newest scan fails what is to stop it; older scans of a range only warn."""
+    failed = [day for day, verdict in verdicts.items() if not verdict]
+    stops = criterion.severity == "stop" and bool(failed) and failed[-1] == max(verdicts, default=None)
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "expression": criterion.expression,
+            "days": len(verdicts),
+            "days that fail": len(failed),
+            "first of them": ", ".join(str(day) for day in failed[:5]) or "none",
+        },
+    )
+
+
+def _of(manifest: Manifest, table: str) -> dict[str, Evaluation]:
+    return {name: each for name, each in manifest.evaluation.items() if manifest.roles[each.step].output == table}

@@ -1,0 +1,372 @@
+"""Manifests: a workflow in eight sections, as validated values. What is true of one file alone is decided here."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestration_project.contracts.criteria import Criterion, CriterionError
+from orchestration_project.contracts.lake_tables import LAKE_TABLES
+from orchestration_project.domain.rules import Family
+
+AGENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "collector": (
+        "customer_profiles",
+        (
+            "crm.list_customers",
+            "crm.list_invoices",
+            "crm.list_engagements",
+            "analytics.daily_usage",
+            "tickets.list_tickets",
+        ),
+    ),
+    "usage_analyser": ("usage_trends", ()),
+    "risk_assessor": ("risk_scores", ()),
+    "outreach": ("outreach_drafts", ("email.send", "crm.add_note")),
+    "account_alert": ("account_alerts", ("tasks.create", "chat.post")),
+}
+"""The agents that a role can be given to, each with the table that it writes or acts on, and the tools it knows.
+
+The collector knows those of `sources.yaml` too, whatever their names.
+"""
+
+ENDS = ("monitor", "review")
+"""Where a customer's way through a workflow can end without another step: nothing to do, or a person looks."""
+
+PLAY_TEMPLATES = ("check_in", "support_follow_up", "billing_help", "re_engage", "renewal_review")
+"""Templates of messages to customers."""
+TRIGGERS = ("daily_scan", "new_data", "scan_automation", "monthly_refit")
+SCORES = (1.0, 10.0)
+"""Ends of the scale that conditions on a score must cover."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Path = tuple[str | int, ...]
+
+
+class Section(BaseModel):
+    """A part of a manifest; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Objective(Section):
+    """What the workflow is for, and by which criteria it is seen to be reached."""
+
+    description: Text
+    measured_by: tuple[Name, ...] = Field(min_length=1, description="Criteria of the section `evaluation`.")
+
+
+class Backoff(Section):
+    """Waits between attempts; each is drawn between half and the whole of it."""
+
+    first_seconds: Seconds = Field(1, description="Wait before the second attempt.")
+    factor: float = Field(2, ge=1, le=10, description="By what each further wait is longer.")
+    most_seconds: Seconds = Field(30, description="Longest wait.")
+
+
+class Play(Section):
+    """What is written to a customer for whom one factor weighs most."""
+
+    template: Name = Field(description="Template that it is written by, or that takes over where a model fails.")
+    promises: frozenset[Literal["discount", "refund", "date", "guarantee"]] = Field(
+        frozenset(), description="Kinds of promise that the text may make."
+    )
+
+
+class Role(Section):
+    """A step: one agent with one responsibility."""
+
+    agent: Literal["collector", "usage_analyser", "risk_assessor", "outreach", "account_alert"]
+    responsibility: Text
+    output: str = Field(description="Table of the lake that its output is a contract of.")
+    owner: Annotated[str, Field(pattern=r"^(team:[a-z0-9_-]+|[^@\s]+@[^@\s]+)$")] = Field(
+        description="Who answers for it: `team:name` or an address."
+    )
+    tools: tuple[str, ...] = Field((), description="Tools that it may call, and no other.")
+    timeout_seconds: Seconds = Field(30, description="For one call of a tool.")
+    deadline_seconds: Seconds = Field(3600, description="For the step as a whole.")
+    attempts: int = Field(3, ge=1, le=10, description="Calls of a tool in total, where errors are transient.")
+    backoff: Backoff = Backoff()
+    concurrency: int = Field(8, ge=1, le=256, description="Calls under way at once.")
+    patience_seconds: Seconds = Field(60, description="How long a server may be away before the step gives it up.")
+    plays: dict[Family, Play] = Field(
+        default_factory=dict, description="What the outreach agent writes about, by the factor that weighs most."
+    )
+
+
+class Between(Section):
+    """Scores from one on, and below another; half-open, so that none is meant twice."""
+
+    at_least: float | None = Field(None, ge=SCORES[0], le=SCORES[1])
+    below: float | None = Field(None, ge=SCORES[0], le=SCORES[1])
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Where it begins and ends, on the scale."""
+        first = SCORES[0] if self.at_least is None else self.at_least
+        return first, float("inf") if self.below is None else self.below
+
+
+class When(Section):
+    """Which customers take a connection: those with a score in a range, or those without one."""
+
+    score: Between | Literal["missing"]
+
+
+class Connection(Section):
+    """A handoff from one step to the next, or to an end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    source: Name = Field(alias="from")
+    to: Name
+    when: When | None = Field(None, description="Which customers; all where it is absent.")
+
+
+class Handling(Section):
+    """What becomes of the four classes of error."""
+
+    missing_or_invalid_data: Literal["quarantine", "review"]
+    tool_failure: Literal["retry", "review"]
+    unexpected_output: Literal["quarantine", "review"]
+    human_needed: Literal["review"]
+
+
+class Evaluation(Section):
+    """A success criterion of one step's output."""
+
+    step: Name
+    expression: Annotated[str, Field(min_length=1, max_length=500)]
+    description: Text
+    severity: Literal["stop", "warn"] = Field("warn", description="`stop`: no later step runs on what fails it.")
+
+
+class State(Section):
+    """What the workflow remembers."""
+
+    tables: tuple[str, ...] = Field(min_length=1, description="Tables of the lake that it reads and writes.")
+
+
+class Escalation(Section):
+    """Where a person's decision is asked for, and until when."""
+
+    queue: Name
+    owner: Annotated[str, Field(pattern=r"^(team:[a-z0-9_-]+|[^@\s]+@[^@\s]+)$")]
+    deadline_hours: float = Field(gt=0, le=24 * 90)
+    expires_after_days: float = Field(gt=0, le=365)
+
+
+class Manifest(Section):
+    """A workflow: what it is for, who does what, what follows what, and what happens when something goes wrong."""
+
+    workflow: Name
+    version: int = Field(ge=1)
+    description: Text
+    objectives: dict[Name, Objective] = Field(min_length=1)
+    roles: dict[Name, Role] = Field(min_length=1)
+    connections: tuple[Connection, ...] = Field(min_length=1)
+    handling: Handling
+    evaluation: dict[Name, Evaluation] = Field(min_length=1)
+    state: State
+    triggers: tuple[str, ...] = Field(min_length=1)
+    escalation: Escalation
+
+    def following(self, step: str) -> tuple[Connection, ...]:
+        """The connections that lead on from a step."""
+        return tuple(each for each in self.connections if each.source == step)
+
+    def step(self, agent: str) -> str:
+        """The step that an agent has."""
+        return next(name for name, role in self.roles.items() if role.agent == agent)
+
+    @property
+    def first(self) -> str:
+        """The step that nothing leads to."""
+        led_to = {each.to for each in self.connections}
+        return next(name for name in self.roles if name not in led_to)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a manifest: where, what, and how to mend it."""
+
+    place: Path
+    cause: str
+    fix: str
+
+
+def problems(manifest: Manifest, tools: frozenset[str] = frozenset()) -> list[Problem]:
+    """Everything in a manifest that names what is not there, leads nowhere, or contradicts itself.
+
+    `tools` are those that the sources are read with: the collector knows them, and must be allowed to call them.
+    """
+    return [
+        *_objectives(manifest), *_roles(manifest, tools), *_connections(manifest), *_ways(manifest),
+        *_criteria(manifest),
+        *_names("state", "tables", manifest.state.tables, LAKE_TABLES, "table"),
+        *_names("triggers", None, manifest.triggers, TRIGGERS, "trigger"),
+    ]  # fmt: skip
+
+
+def columns(table: str) -> dict[str, str]:
+    """Names and types of a lake table's columns."""
+    return {column.name: column.type for column in LAKE_TABLES[table]}
+
+
+def _objectives(manifest: Manifest) -> Iterator[Problem]:
+    for name, objective in manifest.objectives.items():
+        yield from _names(
+            "objectives", None, objective.measured_by, manifest.evaluation, "criterion", (name, "measured_by")
+        )
+
+
+def _roles(manifest: Manifest, tools: frozenset[str]) -> Iterator[Problem]:
+    for name, role in manifest.roles.items():
+        place = ("roles", name)
+        output, known = AGENTS[role.agent]
+        if role.agent == "collector":
+            known = (*known, *sorted(tools - set(known)))
+            for tool in sorted(tools - set(role.tools)):
+                yield Problem((*place, "tools"), f"sources.yaml reads a table with {tool}, which the role may not call",
+                              "add it to its tools, or read the table another way")  # fmt: skip
+        if name in ENDS:
+            yield Problem(place, f"a step can't be called {name}, which is an end", "give it another name")
+        if role.output != output:
+            yield Problem((*place, "output"), f"agent {role.agent} has output {output}, not {role.output}",
+                          f"write {output}")  # fmt: skip
+        for n, tool in enumerate(role.tools):
+            if tool not in known:
+                told = f"it knows {', '.join(known)}" if known else "it uses none"
+                yield Problem((*place, "tools", n), f"agent {role.agent} has no tool {tool}; {told}", "remove the tool")
+        yield from _plays(place, role)
+        if role.deadline_seconds < role.timeout_seconds:
+            yield Problem((*place, "deadline_seconds"), "the step's deadline is before the time-out of one call",
+                          "raise it")  # fmt: skip
+        if role.backoff.most_seconds < role.backoff.first_seconds:
+            yield Problem((*place, "backoff", "most_seconds"), "the longest wait is shorter than the first", "raise it")
+
+
+def _plays(place: Path, role: Role) -> Iterator[Problem]:
+    if role.agent != "outreach" and role.plays:
+        yield Problem((*place, "plays"), f"agent {role.agent} writes to nobody", "remove `plays`")
+    if role.agent == "outreach" and not role.plays:
+        yield Problem(place, "it has no `plays`, so there is nothing to write about", "add one per factor family")
+    for family, play in role.plays.items():
+        if play.template not in PLAY_TEMPLATES:
+            yield Problem((*place, "plays", family, "template"), f"there is no template {play.template}",
+                          _one_of(PLAY_TEMPLATES))  # fmt: skip
+
+
+def _connections(manifest: Manifest) -> Iterator[Problem]:
+    for n, each in enumerate(manifest.connections):
+        if each.source not in manifest.roles:
+            yield Problem(("connections", n, "from"), f"there is no step {each.source}", _one_of(manifest.roles))
+        if each.to not in (*manifest.roles, *ENDS):
+            yield Problem(("connections", n, "to"), f"there is no step {each.to}", _one_of((*manifest.roles, *ENDS)))
+        if each.when and each.source in manifest.roles and manifest.roles[each.source].output != "risk_scores":
+            yield Problem(("connections", n, "when"), f"step {each.source} has no score to tell customers apart by",
+                          "remove the condition")  # fmt: skip
+    for step in manifest.roles:
+        yield from _routes(manifest, step)
+
+
+def _routes(manifest: Manifest, step: str) -> Iterator[Problem]:
+    """Whether each customer takes exactly one connection from a step, or there is none at all."""
+    routes = [(n, each) for n, each in enumerate(manifest.connections) if each.source == step]
+    always = [n for n, each in routes if each.when is None]
+    if always:
+        if len(routes) > 1:
+            yield Problem(("connections", always[0]), f"it takes all customers of step {step}, whom others take too",
+                          "give it a condition, or remove the others")  # fmt: skip
+        return
+    missing = [n for n, each in routes if each.when and each.when.score == "missing"]
+    ranges = sorted((each.when.score.ends, n) for n, each in routes if each.when and each.when.score != "missing")
+    for n in missing[1:]:
+        yield Problem(("connections", n, "when"), f"customers without score leave step {step} already", "remove it")
+    if ranges and not missing:
+        yield Problem(("connections", ranges[-1][1], "when"), f"customers without score have no way from {step}",
+                      "add a connection with `when: {score: missing}`")  # fmt: skip
+    yield from _gaps(step, ranges)
+
+
+def _gaps(step: str, ranges: list[tuple[tuple[float, float], int]]) -> Iterator[Problem]:
+    for (first, last), n in ranges:
+        if first >= last:
+            yield Problem(("connections", n, "when"), f"no score is at least {first:g} and below {last:g}", "swap them")
+    for ((_, end), _n), ((start, _), n) in pairwise(ranges):
+        if start != end:
+            kind = "take two ways" if start < end else "have no way"
+            low, high = sorted((start, end))
+            yield Problem(("connections", n, "when"), f"scores from {low:g} to {high:g} {kind} from step {step}",
+                          f"let this range begin at {end:g}")  # fmt: skip
+    if ranges:
+        (first, _), n = ranges[0]
+        if first > SCORES[0]:
+            yield Problem(("connections", n, "when"), f"scores below {first:g} have no way from step {step}",
+                          "leave out `at_least` of the lowest range")  # fmt: skip
+        last, n = max((end, n) for (_, end), n in ranges)
+        if last <= SCORES[1]:
+            yield Problem(("connections", n, "when"), f"scores from {last:g} on have no way from step {step}",
+                          "leave out `below` of the highest range")  # fmt: skip
+
+
+def _ways(manifest: Manifest) -> Iterator[Problem]:
+    """Whether every step is reached from the one first step, and none leads back to itself."""
+    led_to = {each.to for each in manifest.connections}
+    firsts = [name for name in manifest.roles if name not in led_to]
+    if not firsts:
+        yield Problem(("connections",), "every step follows another, so none is first", "remove what leads back")
+    for name in firsts[1:]:
+        yield Problem(
+            ("roles", name), f"nothing leads to step {name}", f"connect it, or remove it; {firsts[0]} is first"
+        )
+    for n, each in enumerate(manifest.connections):
+        if each.source in _after(manifest, each.to):
+            yield Problem(("connections", n), f"step {each.source} leads back to itself", "remove what leads back")
+            return
+    reached = {firsts[0], *_after(manifest, firsts[0])} if firsts else set()
+    for name in manifest.roles:
+        if firsts and name not in reached and name not in firsts:
+            yield Problem(("roles", name), f"step {name} can't be reached from {firsts[0]}", "connect it, or remove it")
+
+
+def _after(manifest: Manifest, step: str) -> set[str]:
+    """A step and all that can follow it."""
+    found, left = {step}, [step]
+    while left:
+        for each in manifest.following(left.pop()):
+            if each.to not in found:
+                found.add(each.to)
+                left.append(each.to)
+    return found
+
+
+def _criteria(manifest: Manifest) -> Iterator[Problem]:
+    for name, each in manifest.evaluation.items():
+        role = manifest.roles.get(each.step)
+        if role is None:
+            yield Problem(("evaluation", name, "step"), f"there is no step {each.step}", _one_of(manifest.roles))
+        elif role.output in LAKE_TABLES:
+            try:
+                Criterion(each.expression, columns(role.output))
+            except CriterionError as error:
+                yield Problem(("evaluation", name, "expression"), error.cause, error.fix)
+
+
+def _names(
+    section: str, key: str | None, wanted: tuple[str, ...], known: Any, kind: str, below: Path = ()
+) -> Iterator[Problem]:
+    place: Path = (section, *((key,) if key else ()), *below)
+    for n, name in enumerate(wanted):
+        if name not in known:
+            yield Problem((*place, n), f"there is no {kind} {name}", _one_of(known))
+        elif name in wanted[:n]:
+            yield Problem((*place, n), f"{kind} {name} is there twice", "remove one")
+
+
+def _one_of(known: Any) -> str:
+    return f"use one of {', '.join(known)}"

@@ -1,0 +1,12 @@
+"""Proportions: how sure a share is that was counted."""
+
+import math
+from statistics import NormalDist
+
+
+def wilson(share: float, count: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Score interval of a share that was found among `count` independent cases (Wilson 1927)."""
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    centre = share + z * z / (2 * count)
+    reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (centre - reach) / (1 + z * z / count), (centre + reach) / (1 + z * z / count)

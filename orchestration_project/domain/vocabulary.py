@@ -1,0 +1,298 @@
+"""Vocabulary: the words by which claims are told in each language that drafts are written in."""
+
+import re
+from collections.abc import Mapping
+
+LANGUAGES = ("en", "de", "fr")
+"""Languages that drafts are written and verified in; of a customer with another one, English."""
+
+
+def _any(phrases: str) -> re.Pattern[str]:
+    """A pattern for any of some phrases, a line each; over folded text."""
+    return re.compile("|".join(line.strip() for line in phrases.strip().splitlines()))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _numbered(words: str, first: int = 1) -> dict[str, int]:
+    return {word: n for n, group in enumerate(words.split(), first) for word in group.split("/")}
+
+
+MONTHS: Mapping[str, Mapping[str, int]] = {
+    "en": _numbered(
+        "january/jan february/feb march/mar april/apr may june/jun july/jul august/aug september/sept/sep "
+        "october/oct november/nov december/dec"
+    ),
+    "de": _numbered(
+        "januar/jänner/jan februar/feb märz april/apr mai juni/jun juli/jul august/aug september/sept/sep "
+        "oktober/okt november/nov dezember/dez"
+    ),
+    "fr": _numbered(
+        "janvier/janv février/févr/fevrier mars avril/avr mai juin juillet/juil août/aout septembre/sept octobre/oct "
+        "novembre/nov décembre/déc/decembre"
+    ),
+}
+MONTHS_THAT_ARE_WORDS: Mapping[str, frozenset[str]] = {
+    "en": _words("may march mar jan jun sep dec august"),
+    "de": _words("mai jan"),
+    "fr": _words("avr sept dec"),
+}
+"""Names of months that are other words too, so that alone they are none."""
+ONES = _words("one ein eins un une")
+"""Words for 1 that are mostly articles."""
+WEEKDAYS: Mapping[str, Mapping[str, int]] = {
+    "en": _numbered("monday tuesday wednesday thursday friday saturday sunday", 0),
+    "de": _numbered("montag dienstag mittwoch donnerstag freitag samstag/sonnabend sonntag", 0),
+    "fr": _numbered("lundi mardi mercredi jeudi vendredi samedi dimanche", 0),
+}
+NUMBER_WORDS: Mapping[str, Mapping[str, int]] = {
+    "en": _numbered(
+        "two/twice/both/couple three/thrice four five six seven eight nine ten eleven twelve/dozen thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen twenty",
+        2,
+    )
+    | {"zero": 0, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+       "hundred": 100, "hundreds": 100, "thousand": 1000, "thousands": 1000, "million": 1_000_000},
+    "de": _numbered(
+        "zwei/beide/beiden/zweimal drei vier funf sechs sieben acht neun zehn elf zwolf/dutzend dreizehn vierzehn "
+        "funfzehn sechzehn siebzehn achtzehn neunzehn zwanzig",
+        2,
+    )
+    | {"null": 0, "dreißig": 30, "dreissig": 30, "vierzig": 40, "funfzig": 50, "sechzig": 60, "siebzig": 70,
+       "achtzig": 80, "neunzig": 90, "hundert": 100, "hunderte": 100, "tausend": 1000},
+    "fr": _numbered(
+        "deux trois quatre cinq six sept huit neuf dix onze douze/douzaine treize quatorze quinze/quinzaine seize", 2
+    )
+    | {"zero": 0, "vingt": 20, "vingtaine": 20, "trente": 30, "trentaine": 30, "quarante": 40, "cinquante": 50,
+       "soixante": 60, "cent": 100, "centaine": 100, "mille": 1000},
+}  # fmt: skip
+FRACTIONS: Mapping[str, re.Pattern[str]] = {
+    "en": re.compile(
+        r"hal(f|ves|ved|ving)|doubl(e|ed|ing)|tripl(e|ed|ing)|quadrupled?|quarters?|thirds?|two-thirds|three-quarters"
+        r"|(two|three|four|five|ten)fold|majority"
+    ),
+    "de": re.compile(
+        r"halb(e|en|es|er|iert|ierte)?|halfte|verdoppel\w*|verdreifach\w*|ge(drittelt|viertelt)|drittel|viertel|dreiviertel|mehrheit|doppelt\w*"
+        r"|(zwei|drei|vier|funf|zehn|mehr)fach(e|en|es)?"
+    ),
+    "fr": re.compile(r"moitie|demi(e|es)?|doubl(e|es|ee|er)|tripl(e|es|ee|er)|tiers|quarts?|majorite"),
+}
+PLAN_WORDS: Mapping[str, frozenset[str]] = {
+    "en": _words("plan plans tier package subscription edition licence license"),
+    "de": _words("plan tarif tarifs tarifes paket pakets abo abonnement edition lizenz"),
+    "fr": _words("plan forfait formule offre abonnement edition licence pack"),
+}
+"""Words that stand beside the name of a plan."""
+TIERS = _words(
+    "premium professional profi pro business enterprise gold silver silber argent platinum platin "
+    "platine basic basis base standard plus ultimate team advanced starter growth scale essential "
+    "essentials essentiel confort komfort unlimited illimite max elite lite light small medium large "
+    "corporate diamond bronze prime entreprise avance"
+)
+"""Words that plans are called by everywhere."""
+POLITE = _words("sie ihr ihre ihren ihrem ihrer ihres ihnen")
+"""German words that are written large out of politeness."""
+CONTRACTED = _words("s m d ll ve re t l n qu j c") | {""}
+"""What is left of a word that was drawn together with another."""
+GERMAN_NUMBER = re.compile(
+    "(?:ein|zwei|drei|vier|funf|sech|sechs|sieb|sieben|acht|neun|zehn|elf|zwolf|zwanzig|dreißig|dreissig|zig|hundert"
+    "|tausend|und)+"
+)
+"""German numbers are one word, however long."""
+SPEAKERS = _words("from tells says told said mentioned asked wrote suggests recommends confirmed informs confirms ")
+"""English words after which a word at the beginning of a sentence is somebody."""
+NOBODY = _words(
+    "someone somebody anyone anybody nobody everyone people he she they we you i it what this that which "
+    "who one apart aside coming starting judging as and far away back"
+)
+"""Words that may stand before them without being a name."""
+TITLES = _words("herr herrn frau dr doktor prof firma kollege kollegin kollegen")
+COMMON_CAPITALS: Mapping[str, frozenset[str]] = {
+    "en": _words(
+        "i i'm i've i'd i'll mr ms mrs dr hi hello dear hey thanks thank best kind warm regards sincerely "
+        "cheers many yours with crm api ok fyi ps q a english customer success team manager all good"
+    ),
+    "de": POLITE,
+    "fr": _words(
+        "je m mme mlle bonjour bonsoir cher chere chers cordialement merci bien a madame monsieur crm api ps "
+        "sinceres sincerement salutations"
+    ),
+}
+"""Words that may be written large without being a name."""
+PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
+    "en": {
+        "discount": _any(
+            r"""
+            discount|rebate|voucher|coupon|gift|bonus|complimentary|preferential|on the house|half[ -]price
+            promo(tion|tional)? (code|price|rate)|special (offer|price|rate|deal|terms)|better (price|rate|deal|terms)
+            (%|per ?cent) (off|cheaper|less (for|on))
+            (price|rate|fee|cost)s? (cut|reduction|freeze|reduced|lowered|break)
+            (price|rate|fee|cost)s? (will )?(stay|remain|hold|be frozen|be held|won't)
+            \b(reduc|lower|cut|halv)\w* [^.!?]{0,40}(price|bill|fee|invoice|rate|cost|charge|amount|off)
+            \b(knock|shav|trim|slash)\w* [^.!?]{0,40}(price|bill|fee|invoice|rate|cost|charge|amount|off)
+            (tak\w*|wip\w*) [^.!?]{0,30}off (the|your|its|this) (\w+ )?(price|bill|fee|invoice|rate|balance)
+            free\b(?! (to|of any|up))|(no|without) (extra |any |additional )?(charge|cost|fee|pay\w+)|on us\b|waiv\w+
+            extra (month|week|seat|licen)\w*|upgrade (you|your account)\b
+            forgiv\w+ (the|your|this|that) (debt|invoice|balance|bill|amount|payment)|writ\w+ [^.!?]{0,20}off\b
+            \bpric(e|es|ing)\b|cost\w* (you )?(nothing|less|extra|anything|any more)
+            (not|n't|never|nothing) (have )?(to )?pay\b
+            at our (own )?(cost|expense)|our treat|cover\w* (the|your) (cost|bill|fee|invoice)
+            pick\w* up the (bill|tab)|budget-friendly
+            skip\w* (the|your|this|next)[^.!?]{0,20}(payment|invoice|bill)|(bill|charge)\w* you (only|less)
+            pay (only|less|nothing)
+            """
+        ),
+        "refund": _any(
+            r"""
+            refund|money[- ]back|reimburs\w+|compensat\w+|\bcredit(s|ed|ing)?\b|make it up to you
+            make (this|that) right
+            (pay\w*|giv\w*|return\w*|transfer\w*|send\w*) [^.!?]{0,40}to your (account|card|bank)
+            (amount|fee|difference) back\b
+            (pay|return|transfer|send)\w* (you )?(back )?(the |your |some |any )?(money|amount|difference|fee)
+            cancel\w* (that|the|this|your) (invoice|charge|bill)
+            """
+        ),
+        "guarantee": _any(
+            r"""
+            guarant\w+|promis\w+|assur\w+|warrant\w*|count on (us|it|a|me)\b|you have my word|commit\w* to|penalty
+            never (happen|again|see|lose|have to)|without fail|no matter what|(sla|uptime) (of|at)\b
+            will be (fixed|resolved|solved|ready|live|done|shipped|delivered|released)
+            """
+        ),
+    },
+    "de": {
+        "discount": _any(
+            r"""
+            rabatt|nachlass|gutschein|vergunstig\w+|ermaßig\w+|ermassig\w+|kostenlos\w*|gratis|kostenfrei\w*|umsonst
+            sonder(preis|kondition|angebot)\w*|\b(erlassen|erlasse|verzichten|senken|reduzieren)\b|geschenkt?|schenken
+            \bpreis\w*|entgegen(kommen|zukommen)?\b|entgegengekommen|auf unsere (rechnung|kosten)
+            nichts (zu )?zahlen|ubernehmen wir
+            \bgebuhr\w* [^.!?]{0,40}(fallen|verzicht)|\b(lassen|lasse) [^.!?]{0,60}\bfallen\b|\bentfall\w*
+            fallen (dann )?weg
+            preis(nachlass|senkung|garantie)|freimonat|ohne (aufpreis|berechnung|mehrkosten|zusatzkosten)
+            weniger (zahlen|bezahlen)|(%|prozent) (auf|gunstiger|billiger)|gunstiger\w*|billiger|auf unsere kosten
+            aufs haus
+            """
+        ),
+        "refund": _any(
+            r"""
+            erstatt\w*|geld zuruck|zuruck(zahl|uberweis|erhalt)\w*|entschadig\w*|gutschrift\w*|gutschreib\w*
+            gutgeschrieben
+            stornier\w*|kulan\w*
+            """
+        ),
+        "guarantee": _any(
+            r"""
+            garant\w+|versprech\w+|versproch\w+|zusicher\w+|zugesichert|versicher\w* ihnen|verlassen sie sich
+            nie wieder
+            auf jeden fall|(wird|werden) (behoben|gelost|erledigt|ausgeliefert)|zusage\w*|sagen (wir )?ihnen zu
+            """
+        ),
+    },
+    "fr": {
+        "discount": _any(
+            r"""
+            \bremises?\b(?! en)|reduction|rabais|ristourne|bon d'achat|code promo|promotion|gratuit\w*
+            offer(t|te|ts|tes)\b|offrons
+            offrirons|offrir|cadeau|sans (frais|supplement|surcout)|geste commercial|tarif (prefer|reduit|special)\w*
+            prix (reduit|special|bloque)\w*|(baiss|renonc|annul)\w+ [^.!?]{0,30}(prix|facture|frais|tarif)|moins cher
+            a nos frais|a notre charge|pren\w+ en charge|faire grace|faire un (geste|effort)|\bprix\b|rien a payer
+            ne paie\w*
+            """
+        ),
+        "refund": _any(
+            r"""
+            rembours\w+|dedommag\w+|\bun avoir (de \d|sur|pour)|credit(er|erons|ons)\b|restitu\w+|compens\w+
+            indemnis\w+
+            """
+        ),
+        "guarantee": _any(
+            r"""
+            garanti\w*|promet\w*|promis\w*|promess\w*|nous (nous )?engage\w*|je m'engage|vous assur\w+
+            soyez (assure|certain)\w*|plus jamais|(sera|seront) (corrige|resolu|regle|livre|repare)\w*
+            compter sur (nous|moi)\b
+            """
+        ),
+    },
+}
+"""Kinds of promise, by the words that they are made with; over folded text."""
+DATED_TIMES: Mapping[str, re.Pattern[str]] = {
+    "en": _any(
+        r"""
+        \b(tomorrow|tonight|yesterday|overnight|fortnight|q[1-4]|christmas|easter|new year|midnight|noon)\b
+        \b(next|coming|following) (week|month|quarter|year|weekend)\b|\b\d{1,2} ?(am|pm|o'clock)\b
+        \bend of (the |this |next )?(week|month|quarter|year)\b
+        \b(last|previous) (week|month|quarter|year|spring|summer|autumn|winter)\b
+        """
+    ),
+    "de": _any(
+        r"""
+        \b(ubermorgen|gestern|heute abend|morgen (fruh|vormittag|nachmittag|abend)|weihnachten|ostern|mitternacht)\b
+        \b(nachste|kommende|letzte|vorige)[nrs]? (woche|monat|quartal|jahr)
+        \b(ende|anfang|mitte) (der|des|dieser|dieses) (woche|monat|quartal|jahr)
+        \b\d{1,2} uhr\b|\bab morgen\b|\bmorgen\b(?= (endet|lauft|beginnt|wird))
+        """
+    ),
+    "fr": _any(
+        r"""
+        \b(demain|hier|apres-demain|ce soir|noel|paques|minuit|midi)\b
+        \b(semaine|mois|annee|trimestre) (prochaine?|derniere?|passee?)\b
+        \b(fin|debut) (de la |du )(semaine|mois|trimestre|annee)|\bfin de l'annee\b|\b\d{1,2} ?(h|heures)\b
+        """
+    ),
+}
+"""Times that name a day by themselves, so that they can be wrong."""
+COMMITMENTS: Mapping[str, re.Pattern[str]] = {
+    "en": _any(
+        r"""
+        \b(we|i|our|team|engineers?|it|this|fix|patch|feature)\b[^.!?]{0,60}\b(will|shall|going to)\b
+        \b(we|i|our|team|engineers?|it|this|fix|patch|feature)\b[^.!?]{0,60}\b(is due|are due|arrive|ship|land)\b
+        \b(we|i|it)'ll\b|\b(due|ready|fixed|resolved|delivered|shipping|scheduled|expect)\b
+        """
+    ),
+    "de": _any(
+        r"""
+        \b(wird|werden|werde|liefern|beheben|losen|kommt|bekommen|erhalten|melden|melde|fertig|bereit)\b|\berledig\w+
+        """
+    ),
+    "fr": _any(
+        r"""
+        \w{3}(rons|ront|rai|rez|ra)\b|\b(allons|va|vont|pret|prete)\b|\b(livr|corrig)\w+
+        """
+    ),
+}
+"""Words by which somebody commits to something."""
+RELATIVE_TIMES: Mapping[str, re.Pattern[str]] = {
+    "en": _any(
+        r"""
+        \b(today|tonight|tomorrow|overnight|shortly|soon|immediately|asap|eod|eow|q[1-4]|christmas|easter|new year)\b
+        \b(this|next|coming|following) (week|month|quarter|year|release|sprint|weekend)\b|\b(right|straight) away\b
+        \b(by|before|until) (the )?(end|close|start|middle)\b
+        \bend of (the |this |next )?(day|week|month|quarter|year)\b
+        \bwithin (a |an |the |\d+ |\w+ )?(hour|day|week|month)s?\b|\b(spring|summer|autumn|winter)\b
+        \bin (a |an |the next |the coming )?(few |couple of )?(hour|day|week|month)s?\b
+        \b(by|before) (mon|tues|wednes|thurs|fri)day
+        """
+    ),
+    "de": _any(
+        r"""
+        \b(heute|morgen|ubermorgen|sofort|umgehend|bald|demnachst|mittwoch|quartal|fruhjahr|sommer|herbst|winter)\b
+        \b(diese|nachste|kommende)[nrs]? (woche|monat|quartal|jahr)
+        \b(innerhalb|binnen|spatestens|noch vor|in kurze)\b
+        \bbis (zum|ende|montag|dienstag|mittwoch|donnerstag|freitag|morgen)
+        \b(ende|anfang|mitte) (der|des|dieser|dieses)\b
+        \bin (ein|zwei|drei|wenigen|den nachsten) (tag|woche|monat|stunde)|\b(mon|diens|donners|frei|sams|sonn)tag
+        """
+    ),
+    "fr": _any(
+        r"""
+        \b(aujourd'hui|demain|bientot|rapidement|immediatement|tout de suite|trimestre|printemps|automne|hiver)\b
+        \b(semaine|mois|annee) (prochaine?|suivante?)\b|\bd'ici\b|\bavant (la |le |l'|fin)|\b(fin|debut) (de |du )
+        \bdans (les|un|une|deux|quelques) \w*\s?(heure|jour|semaine|mois)|\bsous \w+ (heures|jours)
+        \b(lundi|mardi|mercredi|jeudi|vendredi)\b
+        """
+    ),
+}
+"""Times by which something might be promised to happen."""
