@@ -83,6 +83,7 @@ def _write_small(connection: duckdb.DuckDBPyConnection, lake: Path, start: date)
                'software' AS industry, (n % 900)::bigint AS employee_count, 'growth' AS plan, (50 + n % 900)::double AS mrr,
                {signed_up} AS signed_up_at, TIMESTAMP '{LAST}' + to_days((n % 300)::int) AS renews_at,
                NULL::timestamp AS churned_at, 'Owner ' || n % 20 AS owner, 'Person' AS contact_name,
+               'en' AS language, 'UTC' AS timezone,
                n || '@example.com' AS contact_email, false AS opted_out, {signed_up} AS valid_from,
                ({signed_up})::date AS known_on
         FROM ids""", lake / "customers" / "part-0.parquet")  # fmt: skip
