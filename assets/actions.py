@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.criteria import criterion_specs, owners, with_criteria
+from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows, written
 from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
@@ -24,7 +24,9 @@ def _texts(name: str, partitions: Partitions, manifest: Manifest) -> dg.AssetsDe
         name=name, group_name="actions", kinds=KINDS, owners=owners(manifest, name), metadata=table_metadata(name),
         partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         automation_condition=dg.AutomationCondition.eager(), deps=["risk_scores", "customer_profiles", "usage_trends"],
-        description=f"{WHAT[name]} Only the newest scan day has any: nobody acts on the past.",
+        description=described(
+            manifest, name, f"{WHAT[name]} Only the newest scan day has any: nobody acts on the past."
+        ),
         check_specs=[
             *criterion_specs(manifest, name),
             dg.AssetCheckSpec("verified", asset=name, description="Every text says only what its facts say."),

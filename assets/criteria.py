@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def owners(manifest: Manifest, table: str) -> list[str]:
     """Who answers for the step that writes a table."""
-    return [next(role.owner for role in manifest.roles.values() if role.output == table)]
+    return [manifest.governs(table).owner]
+
+
+def described(manifest: Manifest, table: str, what: str) -> str:
+    """What the step that writes a table is responsible for, and what the table is."""
+    return f"{manifest.governs(table).responsibility} {what}"
 
 
 def criterion_specs(manifest: Manifest, table: str) -> list[dg.AssetCheckSpec]:
@@ -39,21 +44,26 @@ def with_criteria(
         return result
     rows = lake.read(table, day_keys(days), "scan_day")
     verdicts = {name: Criterion(each.expression, columns(table)).of(rows) for name, each in criteria.items()}
-    by_day = lake.engine.rows(rows.group_by("scan_day").agg(**verdicts).order_by("scan_day"))
-    checks = [_judged(name, each, {row["scan_day"]: row[name] for row in by_day}) for name, each in criteria.items()]
+    told = {row["scan_day"]: row for row in lake.engine.rows(rows.group_by("scan_day").agg(**verdicts))}
+    # A day without rows is in no group, and still has to meet what is asked of its rows.
+    nobody = lake.engine.rows(rows.limit(0).agg(**verdicts))[0] if len(told) < len(days) else {}
+    checks = [_judged(name, manifest, {day: told.get(day, nobody)[name] for day in days.dates}) for name in criteria]
     return result._replace(check_results=[*(result.check_results or ()), *checks])
 
 
-def _judged(name: str, criterion: Evaluation, verdicts: dict[date, bool | None]) -> dg.AssetCheckResult:
+def _judged(name: str, manifest: Manifest, verdicts: dict[date, bool | None]) -> dg.AssetCheckResult:
     """An error where the newest scan fails what is to stop it; older scans of a range only warn."""
+    criterion = manifest.evaluation[name]
     failed = [day for day, verdict in verdicts.items() if not verdict]
-    stops = criterion.severity == "stop" and bool(failed) and failed[-1] == max(verdicts, default=None)
+    stops = criterion.severity == "stop" and bool(failed) and failed[-1] == max(verdicts)
+    objectives = [goal for goal, each in manifest.objectives.items() if name in each.measured_by]
     return dg.AssetCheckResult(
         check_name=name,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
         metadata={
             "expression": criterion.expression,
+            "objective": ", ".join(objectives) or "none",
             "days": len(verdicts),
             "days that fail": len(failed),
             "first of them": ", ".join(str(day) for day in failed[:5]) or "none",

@@ -14,7 +14,6 @@ from orchestration_project.contracts.tables import SOURCE_TABLES
 from orchestration_project.domain.activity import contact_days, customers_seen, days_seen
 from orchestration_project.escalations import escalate
 from orchestration_project.lake import Lake
-from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.partitions import month_key, next_month
 from orchestration_project.resources import Workspace
 from orchestration_project.sources.collected import cases, record, with_earlier
@@ -90,7 +89,7 @@ def _store(name: str, rows: ir.Table, ingested: Ingested, lake: Lake, workspace:
 
 
 def _ask_for_help(about: str, missing: Mapping[str, CallFailed] | None, lake: Lake, workspace: Workspace) -> None:
-    workflow = manifest(workspace.home, HEALTH)
+    workflow = workspace.workflow
     escalate(about, workflow.step("collector"), cases(missing), lake, workflow, workspace.now())
 
 
@@ -178,7 +177,7 @@ def _kept(read: int, kept: int) -> dg.AssetCheckResult:
 
 def _fresh(name: str, newest: datetime | date | None, workspace: Workspace) -> dg.AssetCheckResult:
     source = {"usage_daily": "usage_events"}.get(name, name)
-    limit = workspace.settings.risk.severities.stale_after_days.get(source)
+    limit = workspace.risk.severities.stale_after_days.get(source)
     day = newest.date() if isinstance(newest, datetime) else newest
     age = (workspace.yesterday - day).days if day else None
     return dg.AssetCheckResult(

@@ -57,6 +57,6 @@ def learning_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 refit = learner.write_refit(month)
                 context.log.info(f"risk_weights: {month_key(month)} written, {refit.decision.status}")
             tell_rows(context, lake.counts("risk_weights", [month_key(month) for month in wanted], "month"))
-            return report_weights(refit, lake, workspace.settings.risk.scoring)
+            return report_weights(refit, lake, workspace.risk.scoring)
 
     return [outcomes, weights]

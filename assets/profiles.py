@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.criteria import criterion_specs, owners, with_criteria
+from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows
 from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
@@ -17,13 +17,9 @@ def profile_assets(partitions: Partitions, manifest: Manifest) -> list[dg.Assets
         metadata=table_metadata("customer_profiles"), partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         automation_condition=dg.AutomationCondition.eager(),
         deps=["customers", "support_tickets", "invoices", "engagements", "usage_daily"],
-        description="What was known of each customer on a scan day: attributes, tickets, payments, engagement.",
+        description=described(manifest, "customer_profiles", "What was known of each customer on a scan day: attributes, tickets, payments, engagement."),
         check_specs=[
             *criterion_specs(manifest, "customer_profiles"),
-            dg.AssetCheckSpec(
-                "complete", asset="customer_profiles", blocking=True,
-                description="More than the required share of the population has every required field.",
-            ),
             dg.AssetCheckSpec("unique", asset="customer_profiles"),
         ],
     )  # fmt: skip
@@ -36,7 +32,7 @@ def profile_assets(partitions: Partitions, manifest: Manifest) -> list[dg.Assets
             scan = Scan(lake, workspace)
             scan.write("customer_profiles", days, context.log.info)
             tell_rows(context, lake.counts("customer_profiles", day_keys(days), "scan_day"))
-            report = report_profiles(days, scan.fields, lake, workspace)
+            report = report_profiles(days, scan.fields, lake)
             return with_criteria(report, manifest, "customer_profiles", days, lake)
 
     return [profiles]

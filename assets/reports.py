@@ -1,7 +1,7 @@
 """Reports: what the Dagster UI says of the scan days that an asset wrote, and whether they pass their checks."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import timedelta
 
 import dagster as dg
 import ibis.expr.types as ir
@@ -9,11 +9,10 @@ from ibis import _
 
 from assets.results import records, unique_key, written
 from orchestration_project import charts
-from orchestration_project.domain.completeness import PARTS, Completeness, completeness_by_day, coverage_by_field
+from orchestration_project.domain.completeness import PARTS, coverage_by_field
 from orchestration_project.domain.days import DayRange
 from orchestration_project.domain.rules import FAMILIES
 from orchestration_project.lake import Lake
-from orchestration_project.resources import Workspace
 from orchestration_project.scans import day_keys
 
 TREND_DAYS = 90
@@ -21,47 +20,21 @@ EXACT = 1e-9
 """How far a sum of floating numbers may be off."""
 
 
-def report_profiles(
-    days: DayRange, fields: tuple[list[str], list[str]], lake: Lake, workspace: Workspace
-) -> dg.MaterializeResult:
+def report_profiles(days: DayRange, fields: tuple[list[str], list[str]], lake: Lake) -> dg.MaterializeResult:
     """What the UI says of scan days in `customer_profiles`; `fields` are those that count and those that don't."""
     profiles = lake.read("customer_profiles", day_keys(days), "scan_day")
     last = lake.read("customer_profiles", [days.last.isoformat()], "scan_day")
-    by_day = {row["scan_day"]: row for row in lake.engine.rows(completeness_by_day(profiles))}
-    above = workspace.settings.completeness.above
-    found = {
-        day: Completeness(by_day[day]["customers"], by_day[day]["complete"], above) if day in by_day
-        else Completeness(0, 0, above)
-        for day in days.dates
-    }  # fmt: skip
-    shares = lake.engine.rows(coverage_by_field(last, [*fields[0], *(p for p in PARTS if p not in fields[0])]))
-    coverage = records([{"field": name, "share": share} for name, share in shares[0].items()] if shares else [])
+    shares = lake.engine.rows(coverage_by_field(last, [*fields[0], *(p for p in PARTS if p not in fields[0])]))[0]
     unique = unique_key("unique", profiles, ("customer_id", "scan_day"), lake.engine.rows)
-    metadata = {"coverage per field": coverage, "fields not connected": ", ".join(fields[1]) or "none"}
-    return written(metadata, [_complete(days, found, fields[1], shares[0] if shares else {}), unique])
-
-
-def _complete(
-    days: DayRange, found: dict[date, Completeness], not_connected: list[str], shares: dict[str, float]
-) -> dg.AssetCheckResult:
-    """Blocks where the newest scan is incomplete; older scans of a range only warn, so they can't stop it."""
-    failed = [day for day, each in found.items() if not each.passed]
-    newest = found[days.last]
+    complete = shares.pop("complete")
     least = sorted((name for name, share in shares.items() if share is not None), key=lambda name: shares[name])[:3]
-    return dg.AssetCheckResult(
-        check_name="complete",
-        passed=not failed,
-        severity=dg.AssetCheckSeverity.WARN if newest.passed else dg.AssetCheckSeverity.ERROR,
-        metadata={
-            "share complete": newest.share if newest.share is not None else "no customer",
-            "must exceed": newest.above,
-            "customers": newest.customers,
-            "days below": len(failed),
-            "first days below": ", ".join(str(day) for day in failed[:5]) or "none",
-            "least covered": ", ".join(f"{name} {shares[name]:.1%}" for name in least) or "nothing",
-            "fields not connected": ", ".join(not_connected) or "none",
-        },
-    )
+    metadata = {
+        "share complete": complete if complete is not None else "no customer",
+        "least covered": ", ".join(f"{name} {shares[name]:.1%}" for name in least) or "nothing",
+        "coverage per field": records([{"field": name, "share": share} for name, share in shares.items()]),
+        "fields not connected": ", ".join(fields[1]) or "none",
+    }
+    return written(metadata, [unique])
 
 
 def report_trends(days: DayRange, lake: Lake) -> dg.MaterializeResult:

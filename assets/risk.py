@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.criteria import criterion_specs, owners, with_criteria
+from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows
 from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
@@ -40,7 +40,9 @@ def risk_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDef
         # Scoring never waits for learning: without new weights those before are used, and the prior in the end.
         automation_condition=dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets("risk_weights")),
         deps=["risk_factors", dg.AssetDep("risk_weights", partition_mapping=MONTH_BEFORE)],
-        description="One row per customer and scan day: score, contributions, confidence, band, next action.",
+        description=described(
+            manifest, "risk_scores", "Per customer: score, contributions, confidence, band, next action."
+        ),
         check_specs=[
             *criterion_specs(manifest, "risk_scores"),
             dg.AssetCheckSpec("unique", asset="risk_scores"),

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.criteria import criterion_specs, owners, with_criteria
+from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows
 from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
@@ -17,7 +17,10 @@ def usage_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDe
         metadata=table_metadata("usage_trends"),
         partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         automation_condition=dg.AutomationCondition.eager(), deps=["usage_daily", "customer_profiles"],
-        description="Use of the last 30 days against the 60 before, rates per kind of event, silence against rhythm.",
+        description=described(
+            manifest, "usage_trends",
+            "Use of the last 30 days against the 60 before, rates per kind of event, silence against rhythm.",
+        ),
         check_specs=[
             *criterion_specs(manifest, "usage_trends"),
             dg.AssetCheckSpec("unique", asset="usage_trends"),

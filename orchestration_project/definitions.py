@@ -9,7 +9,6 @@ from assets.risk import risk_assets
 from assets.sources import source_assets
 from assets.usage import usage_assets
 from orchestration_project.jobs import jobs
-from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.partitions import Partitions
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
@@ -19,7 +18,7 @@ from sensors.triggers import schedules, sensors
 def build(workspace: Workspace) -> dg.Definitions:
     """Everything that Dagster shows and runs for a home."""
     partitions = Partitions(workspace.settings.history_start, workspace.settings.history_end)
-    workflow = manifest(workspace.home, HEALTH)
+    workflow = workspace.workflow
     return dg.Definitions(
         assets=[
             *source_assets(partitions),
@@ -30,8 +29,8 @@ def build(workspace: Workspace) -> dg.Definitions:
             *action_assets(partitions, workflow),
         ],
         jobs=jobs(),
-        schedules=schedules(workspace),
-        sensors=sensors(workspace),
+        schedules=[each for each in schedules(workspace) if each.name in workflow.triggers],
+        sensors=[each for each in sensors(workspace) if each.name in workflow.triggers],
         resources={"workspace": workspace},
         executor=dg.in_process_executor,
     )

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from orchestration_project.contracts.manifest import Manifest, Path, Problem, problems
-from orchestration_project.settings import Home, SettingsError
+from orchestration_project.settings import Home, SettingsError, read_yaml
 
 HEALTH = "customer_health"
 """The workflow that the daily assets are steps of."""
@@ -74,13 +74,14 @@ def read(file: Traversable, tools: frozenset[str] = frozenset()) -> Manifest:
 
 
 def source_tools(home: Home) -> frozenset[str]:
-    """The tools that a home's sources are read with; none where that can't be told, which reading them will say."""
-    from orchestration_project.sources.config import load_sources
-
+    """The tools that a home's sources are read with; of a `sources.yaml` that is wrong, as far as they can be told."""
     try:
-        return load_sources(home).tools
+        tables = read_yaml(home.sources_file).get("tables")
     except SettingsError:
         return frozenset()
+    sources = tables.values() if isinstance(tables, dict) else ()
+    used = (each for each in sources if isinstance(each, dict) and each.get("connector") == "mcp")
+    return frozenset(f"{each.get('server')}.{each.get('tool')}" for each in used)
 
 
 def _without_aliases(text: str) -> None:

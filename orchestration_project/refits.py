@@ -70,7 +70,7 @@ class Learner:
     @cached_property
     def horizon(self) -> int:
         """Days after a scan day in which leaving counts."""
-        return horizon_days(self._sources.churn, self._workspace.settings.risk.severities.horizon_days)
+        return horizon_days(self._sources.churn, self._workspace.risk.severities.horizon_days)
 
     def scan_day(self, month: date) -> date:
         """The scan day whose outcomes mature with a month."""
@@ -125,7 +125,7 @@ class Learner:
 
     def refit(self, month: date, decisions: list[Decision]) -> Refit:
         """Fits, validates and decides, knowing the decisions of earlier months; writes nothing."""
-        prior = self._workspace.settings.risk.scoring.weights.version
+        prior = self._workspace.risk.scoring.weights.version
         line = line_of_succession(prior, decisions, self._workspace.acts(), month_end(month))
         incumbent, problem = usable(line, self._workspace)
         rows = self.rows(month, incumbent.columns if incumbent else ())
@@ -241,7 +241,7 @@ class Learner:
         import numpy as np
 
         scored = score(
-            table, self._workspace.settings.risk.scoring,
+            table, self._workspace.risk.scoring,
             [family for family in FAMILIES if FAMILY_SOURCES[family] in self._sources.connected],
         ).select("customer_id", "scan_day", prior="score")  # fmt: skip
         joined = table.inner_join(scored, ["customer_id", "scan_day"]).order_by(["scan_day", "customer_id"])

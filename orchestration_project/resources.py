@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
+from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.domain.champions import Act
 from orchestration_project.domain.rules import RiskRules
 from orchestration_project.domain.scorecard import PREFIX, Scorecard
+from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.settings import Home, Settings, last_full_day
 
 if TYPE_CHECKING:
@@ -32,15 +34,25 @@ def utc_now() -> datetime:
 class Workspace:
     """A home with its settings, and the means to open its lake."""
 
-    def __init__(self, home: Home, clock: Callable[[], datetime] = utc_now, settings: Settings | None = None) -> None:
+    def __init__(self, home: Home, clock: Callable[[], datetime] = utc_now, risk: RiskRules | None = None) -> None:
         self.home = home
         self.now = clock
-        self._settings = settings
+        self._risk = risk
 
     @cached_property
     def settings(self) -> Settings:
-        """The home's settings, or those that are tried in their place."""
-        return self._settings or self.home.settings()
+        """The home's settings."""
+        return self.home.settings()
+
+    @cached_property
+    def workflow(self) -> Manifest:
+        """The manifest of the workflow that the daily assets are steps of."""
+        return manifest(self.home, HEALTH)
+
+    @cached_property
+    def risk(self) -> RiskRules:
+        """From facts to scores, as the settings and the manifest say, or the rules that are tried in their place."""
+        return self._risk or RiskRules.of(self.settings.risk, self.workflow.bands)
 
     @property
     def yesterday(self) -> date:
@@ -65,12 +77,12 @@ class Workspace:
 
     def record_rules(self) -> str:
         """Keeps the current rules under their version for good, and returns the version."""
-        return self._recorded(self.settings.risk)
+        return self._recorded(self.risk)
 
     def rules(self, version: str) -> RiskRules:
         """The rules that were recorded under a version."""
-        if version == self.settings.risk.version:
-            return self.settings.risk
+        if version == self.risk.version:
+            return self.risk
         return self._read(RiskRules, version)
 
     def record_scorecard(self, scorecard: Scorecard) -> str:

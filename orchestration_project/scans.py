@@ -50,7 +50,7 @@ class Scan:
     def __init__(self, lake: Lake, workspace: Workspace) -> None:
         self._lake, self._workspace = lake, workspace
         self._sources = load_sources(workspace.home)
-        self._rules = workspace.settings.risk
+        self._rules = workspace.risk
         self.problems: set[str] = set()
         """Why weights that were to be used could not be."""
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from orchestration_project.domain.rules import CompletenessRules, LearningRules, RiskRules
+from orchestration_project.domain.rules import CompletenessRules, LearningRules, RiskSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -101,9 +101,9 @@ class Settings(_Group):
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings, description="When the daily scan runs.")
     engine: EngineSettings = Field(default_factory=EngineSettings, description="How the engine may use this machine.")
     completeness: CompletenessRules = Field(
-        default_factory=CompletenessRules, description="Which profile fields count, and for how many customers."
+        default_factory=CompletenessRules, description="Which profile fields count."
     )
-    risk: RiskRules = Field(default_factory=RiskRules, description="From facts to scores.")
+    risk: RiskSettings = Field(default_factory=RiskSettings, description="From facts to scores.")
     language_model: LanguageModelSettings = Field(
         default_factory=LanguageModelSettings, description="Who writes texts, and what that may take."
     )

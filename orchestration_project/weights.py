@@ -32,7 +32,7 @@ def in_force(lake: Lake, workspace: Workspace, days: DayRange) -> list[InForce]:
 
     A version that can't be had is no reason not to score: the one before it is used, and the prior in the end.
     """
-    prior = workspace.settings.risk.scoring.weights.version
+    prior = workspace.risk.scoring.weights.version
     try:
         acts, unread = workspace.acts(), None
     except VersionError as error:

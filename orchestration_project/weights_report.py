@@ -85,7 +85,7 @@ class SignalCurve:
 def weights_report(workspace: Workspace, lake: Lake, month: date) -> str:
     """The page about a month that was refitted. It only reads: the refit is computed anew and kept nowhere."""
     found, acts = decisions(lake), workspace.acts()
-    rules, today = workspace.settings.risk.scoring, workspace.yesterday
+    rules, today = workspace.risk.scoring, workspace.yesterday
     with lake.engine.scope():
         refit = Learner(lake, workspace).refit(month, [each for each in found if each.month < month])
         drawn = pictures(refit, lake, rules)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from hypothesis import HealthCheck, Phase, settings
 
 from orchestration_project.engine import Engine
-from orchestration_project.settings import EngineSettings
+from orchestration_project.manifests import HEALTH, manifest_files
+from orchestration_project.settings import EngineSettings, Home
 from orchestration_project.sources.simulation.company import Company
 from orchestration_project.sources.simulation.simulate import simulate
 
@@ -107,6 +109,25 @@ def postgres() -> Iterator[Postgres]:
     finally:
         run("pg_ctl", "-w", "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+def _own_manifest(home: Home, changes: Mapping[str, Any]) -> None:
+    """Writes a manifest of a home's own: the one in force, with other values at dotted places."""
+    content = yaml.safe_load(manifest_files(home)[HEALTH].read_text(encoding="utf-8"))
+    for place, value in changes.items():
+        *path, last = place.split(".")
+        part = content
+        for key in path:
+            part = part[int(key)] if isinstance(part, list) else part[key]
+        part[int(last) if isinstance(part, list) else last] = value
+    home.workflows.mkdir(exist_ok=True, parents=True)
+    (home.workflows / f"{HEALTH}.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def own_manifest() -> Callable[[Home, Mapping[str, Any]], None]:
+    """Changes the manifest of a home, as `{"roles.outreach_agent.owner": "team:other"}`."""
+    return _own_manifest
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ MISTAKES = {
     "condition without a score": (
         "to: risk_assessor}", "to: risk_assessor, when: {score: {at_least: 4}}}", "has no score to tell customers apart by",
     ),
-    "missing section": ("triggers: [daily_scan, new_data, scan_automation]\n", "", "`triggers` is missing; add it", None),
+    "missing section": ("triggers: [daily_scan, new_data, scan_automation, monthly_refit]\n", "", "`triggers` is missing; add it", None),
     "unknown section": ("triggers:", "trigger:", "`trigger` is not known"),
     "unknown key": ("    timeout_seconds: 30", "    timeout: 30", "`timeout` is not known"),
     "wrong type": ("    attempts: 3", "    attempts: often", "`roles.customer_data_collector.attempts` does not fit"),
@@ -59,7 +59,15 @@ MISTAKES = {
         "    deadline_seconds: 3600\n", "    deadline_seconds: 10\n", "before the time-out of one call",
     ),
     "waits that shrink": ("most_seconds: 30", "most_seconds: 0.5", "the longest wait is shorter than the first"),
-    "unknown trigger": ("[daily_scan, new_data, scan_automation]", "[hourly_scan]", "there is no trigger hourly_scan"),
+    "unknown trigger": ("[daily_scan, new_data, scan_automation, monthly_refit]", "[hourly_scan]", "there is no trigger hourly_scan"),
+    "limits of an agent that calls nothing": (
+        "output: usage_trends\n", "output: usage_trends\n    attempts: 5\n", "calls no tool, so there is nothing to limit", 1,
+    ),
+    "bands that lead elsewhere": (
+        f"{OUTREACH}{ALERT}", OUTREACH.replace("outreach_agent", "account_manager_alert") + ALERT.replace("account_manager_alert", "outreach_agent"),
+        "scores lead, from the lowest on, to monitor, account_manager_alert, outreach_agent", None,
+    ),
+    "output that is not in the state": ("risk_scores, outreach_drafts, account_alerts,", "risk_scores, outreach_drafts,", "writes account_alerts, which is not among the tables"),
     "unknown table": ("[customer_profiles, usage_trends, risk_factors,", "[profiles,", "there is no table profiles"),
     "table named twice": ("[customer_profiles, usage_trends,", "[customer_profiles, customer_profiles,", "is there twice"),
     "objective without a criterion": ("measured_by: [trends_known]", "measured_by: [trends]", "there is no criterion trends"),

@@ -101,7 +101,7 @@ def _home(home: Home) -> Finding:
 
 def _settings(home: Home) -> Finding:
     settings = home.settings()
-    return Finding("Settings", "ok", f"history from {settings.history_start}, rules {settings.risk.version}")
+    return Finding("Settings", "ok", f"history from {settings.history_start}, rules {Workspace(home).risk.version}")
 
 
 def _schedule(home: Home) -> Finding:

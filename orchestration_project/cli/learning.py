@@ -65,7 +65,7 @@ def show_weights(home: Home, version: str | None, as_json: bool) -> None:
     wanted = version or lineage[-1]
     card = workspace.scorecard(wanted)
     if card is None:
-        weights = workspace.settings.risk.scoring.weights
+        weights = workspace.risk.scoring.weights
         if wanted != weights.version:
             raise CommandError(f"There are no weights {wanted!r}; `orchestrate weights list` tells which there are.")
         emit_json(weights.model_dump()) if as_json else out.print(weights.model_dump())
@@ -114,7 +114,7 @@ def report_weights(home: Home, month: str | None, output: Path | None, as_json: 
 def approve_weights(home: Home, version: str, reason: str) -> None:
     """Puts a version in force from today's scan on."""
     workspace, lineage, found = _history(home)
-    known = {each.candidate for each in found if each.candidate} | {workspace.settings.risk.scoring.weights.version}
+    known = {each.candidate for each in found if each.candidate} | {workspace.risk.scoring.weights.version}
     if version not in known:
         raise CommandError(f"There are no weights {version!r}; `orchestrate weights list` tells which there are.")
     if version == lineage[-1]:
@@ -142,7 +142,7 @@ def _history(home: Home) -> tuple[Workspace, list[str], list[Decision]]:
     workspace = Workspace(home)
     with workspace.lake() as lake:
         found = decisions(lake)
-    prior = workspace.settings.risk.scoring.weights.version
+    prior = workspace.risk.scoring.weights.version
     return workspace, line_of_succession(prior, found, workspace.acts(), workspace.yesterday), found
 
 

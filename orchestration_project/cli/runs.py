@@ -72,7 +72,7 @@ class Runs:
         except DagsterAssetCheckFailedError as error:
             raise CommandError(
                 f"The scan stopped: {'; '.join(self._failed)}. Nothing that depends on it was computed. "
-                "Fill those fields at the source, or relax `completeness` in settings.yaml."
+                "Mend what it is about, or change the criterion in the workflow's manifest."
             ) from error
 
     def _executed(self, job: str, run_id: str, first: str, last: str) -> "dg.ExecuteInProcessResult":

@@ -5,19 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from orchestration_project.cli.console import emit_json, out, table, working
 from orchestration_project.cli.errors import CommandError
 from orchestration_project.cli.runs import wanted_day
 from orchestration_project.domain.days import DayRange
+from orchestration_project.domain.rules import RiskRules
 from orchestration_project.domain.what_if import NO_BAND
 from orchestration_project.resources import Workspace
-from orchestration_project.settings import Home, Settings, parsed
+from orchestration_project.settings import Home, parsed
 from orchestration_project.what_if import Comparison, WhatIf
 
 BANDS = ("low", "medium", "high", NO_BAND)
 WAYS = ("before", "after")
 NAMES = {"auc": "AUC", "log_loss": "log loss", "slope": "calibration slope", "intercept": "calibration intercept"}
+
+
+class _Tried(BaseModel):
+    risk: RiskRules
 
 
 def run_what_if(
@@ -30,16 +36,16 @@ def run_what_if(
     first, last = wanted_day(span[0], now, "--from"), wanted_day(span[1], now, "--to")
     if first > last:
         raise CommandError(f"--from {first} is after --to {last}; swap them.")
-    tried = Workspace(home, now.now, _changed(now.settings, changes))
+    tried = Workspace(home, now.now, _changed(now.risk, changes))
     if version is not None and tried.scorecard(version) is None:
-        prior = tried.settings.risk.scoring.weights.version
+        prior = tried.risk.scoring.weights.version
         if version != prior:
             raise CommandError(
                 f"There are no weights {version!r}; `orchestrate weights list` tells which there are, "
                 f"the prior's are {prior}."
             )
     with working("Scoring again", quiet=as_json), now.lake() as lake:
-        found = WhatIf(lake, tried, DayRange(first, last), version, now.settings.risk).compare()
+        found = WhatIf(lake, tried, DayRange(first, last), version, now.risk).compare()
     told = {"from": first, "to": last, "version": version, "set": list(changes)}
     if as_json:
         emit_json(told | _document(found))
@@ -47,14 +53,14 @@ def run_what_if(
         _print(found)
 
 
-def _changed(settings: Settings, changes: Sequence[str]) -> Settings:
-    content = settings.model_dump(mode="json")
+def _changed(rules: RiskRules, changes: Sequence[str]) -> RiskRules:
+    content = {"risk": rules.model_dump(mode="json")}
     for change in changes:
         path, equals, value = change.partition("=")
         keys = path.strip().split(".")
         if not equals or keys[0] != "risk" or len(keys) < 2:
             raise CommandError(f"--set {change!r} names no setting of `risk`; write it as risk.scoring.high_from=7.")
-        place = content
+        place: dict[str, Any] = content
         for key in keys[:-1]:
             if not isinstance(place.get(key), dict):
                 raise CommandError(f"--set {change!r}: {path.strip()} is not a setting; docs/settings.md has them all.")
@@ -63,7 +69,7 @@ def _changed(settings: Settings, changes: Sequence[str]) -> Settings:
             place[keys[-1]] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise CommandError(f"--set {change!r} has a value that is no YAML; put text into quotes.") from error
-    return parsed(Settings, content, Path("--set"))
+    return parsed(_Tried, content, Path("--set")).risk
 
 
 def _document(found: Comparison) -> dict[str, Any]:

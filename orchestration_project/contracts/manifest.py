@@ -32,6 +32,10 @@ AGENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 The collector knows those of `sources.yaml` too, whatever their names.
 """
 
+WITHOUT_TOOLS = frozenset(agent for agent, (_, tools) in AGENTS.items() if not tools)
+LIMITS = frozenset({"timeout_seconds", "deadline_seconds", "attempts", "backoff", "concurrency", "patience_seconds"})
+"""What a role says about calls of tools."""
+
 ENDS = ("monitor", "review")
 """Where a customer's way through a workflow can end without another step: nothing to do, or a person looks."""
 
@@ -184,6 +188,18 @@ class Manifest(Section):
         return next(name for name, role in self.roles.items() if role.agent == agent)
 
     @property
+    def bands(self) -> tuple[float, float]:
+        """The scores from which customers are written to, and from which account managers are alerted."""
+        outreach, alert = self.step("outreach"), self.step("account_alert")
+        starts = {each.to: each.when.score.ends[0] for each in self.following(self.step("risk_assessor"))
+                  if each.when and each.when.score != "missing"}  # fmt: skip
+        return starts[outreach], starts[alert]
+
+    def governs(self, table: str) -> Role:
+        """The step that a table of the lake is the output of."""
+        return next(role for role in self.roles.values() if role.output == table)
+
+    @property
     def first(self) -> str:
         """The step that nothing leads to."""
         led_to = {each.to for each in self.connections}
@@ -206,7 +222,7 @@ def problems(manifest: Manifest, tools: frozenset[str] = frozenset()) -> list[Pr
     """
     return [
         *_objectives(manifest), *_roles(manifest, tools), *_connections(manifest), *_ways(manifest),
-        *_criteria(manifest),
+        *_bands(manifest), *_criteria(manifest), *_outputs(manifest),
         *_names("state", "tables", manifest.state.tables, LAKE_TABLES, "table"),
         *_names("triggers", None, manifest.triggers, TRIGGERS, "trigger"),
     ]  # fmt: skip
@@ -243,6 +259,9 @@ def _roles(manifest: Manifest, tools: frozenset[str]) -> Iterator[Problem]:
                 told = f"it knows {', '.join(known)}" if known else "it uses none"
                 yield Problem((*place, "tools", n), f"agent {role.agent} has no tool {tool}; {told}", "remove the tool")
         yield from _plays(place, role)
+        for name in sorted(LIMITS & role.model_fields_set) if role.agent in WITHOUT_TOOLS else ():
+            yield Problem((*place, name), f"agent {role.agent} calls no tool, so there is nothing to limit",
+                          f"remove {name}")  # fmt: skip
         if role.deadline_seconds < role.timeout_seconds:
             yield Problem((*place, "deadline_seconds"), "the step's deadline is before the time-out of one call",
                           "raise it")  # fmt: skip
@@ -332,6 +351,34 @@ def _ways(manifest: Manifest) -> Iterator[Problem]:
     for name in manifest.roles:
         if firsts and name not in reached and name not in firsts:
             yield Problem(("roles", name), f"step {name} can't be reached from {firsts[0]}", "connect it, or remove it")
+
+
+def _bands(manifest: Manifest) -> Iterator[Problem]:
+    """Whether the three bands lead where their names say: low to monitor, medium to outreach, high to the alert."""
+    agents = {role.agent: name for name, role in manifest.roles.items()}
+    if "risk_assessor" not in agents:
+        return
+    for agent in sorted(AGENTS.keys() - agents.keys()):
+        yield Problem(("roles",), f"no step has the agent {agent}, without which there is no {AGENTS[agent][0]}",
+                      "add a step for it")  # fmt: skip
+    wanted = ["monitor", agents.get("outreach"), agents.get("account_alert")]
+    ranges = sorted(
+        (each.when.score.ends, n, each.to)
+        for n, each in enumerate(manifest.connections)
+        if each.source == agents["risk_assessor"] and each.when and each.when.score != "missing"
+    )
+    found = [to for _, _, to in ranges]
+    if None not in wanted and found != wanted:
+        place: Path = ("connections", ranges[0][1]) if ranges else ("connections",)
+        yield Problem(place, f"scores lead, from the lowest on, to {', '.join(found) or 'nothing'}",
+                      f"let three ranges lead to {', '.join(map(str, wanted))}")  # fmt: skip
+
+
+def _outputs(manifest: Manifest) -> Iterator[Problem]:
+    for name, role in manifest.roles.items():
+        if role.output in LAKE_TABLES and role.output not in manifest.state.tables:
+            yield Problem(("state", "tables"), f"step {name} writes {role.output}, which is not among the tables",
+                          f"add {role.output}")  # fmt: skip
 
 
 def _after(manifest: Manifest, step: str) -> set[str]:

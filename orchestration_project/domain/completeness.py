@@ -1,11 +1,9 @@
-"""Completeness: which profile fields are there, and whether enough customers have them all."""
+"""Completeness: which profile fields are there, and which are missing for which reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
-from ibis import _
 
 from orchestration_project.domain.rules import CompletenessRules
 
@@ -13,25 +11,6 @@ PARTS = ("usage", "tickets", "payments", "engagement")
 """Fields that are whole parts of a profile, each with a reason where it is missing."""
 
 TOO_NEW = "too_new"
-
-
-@dataclass(frozen=True)
-class Completeness:
-    """How complete the profiles of one scan day are."""
-
-    customers: int
-    complete: int
-    above: float
-
-    @property
-    def share(self) -> float | None:
-        """Share of complete profiles; None where there is no customer."""
-        return self.complete / self.customers if self.customers else None
-
-    @property
-    def passed(self) -> bool:
-        """True where the share is strictly above the limit. No customers is nothing to call complete."""
-        return self.share is not None and self.share > self.above
 
 
 def with_completeness(profiles: ir.Table, counted: Sequence[str], rules: CompletenessRules) -> ir.Table:
@@ -66,14 +45,10 @@ def counted_fields(required: Sequence[str], connected: Sequence[str]) -> tuple[l
     return [name for name in required if name in connected], [name for name in required if name not in connected]
 
 
-def completeness_by_day(profiles: ir.Table) -> ir.Table:
-    """Per scan day: `customers` and how many are `complete`."""
-    return profiles.group_by("scan_day").agg(customers=_.count(), complete=_.complete.sum())
-
-
 def coverage_by_field(profiles: ir.Table, fields: Sequence[str]) -> ir.Table:
-    """Share of customers that have each field, one row, one column per field."""
-    return profiles.agg(**{name: _reason(profiles, name).isnull().mean() for name in fields})
+    """Share of customers that have each field, and of those that are `complete`; one row, null for nobody."""
+    shares = {name: _reason(profiles, name).isnull().mean() for name in fields}
+    return profiles.agg(**shares, complete=profiles.complete.mean())
 
 
 def _reason(profiles: ir.Table, name: str) -> ir.StringValue:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -119,15 +119,13 @@ class Weights(Rules):
         return float(getattr(self, family))
 
 
-class ScoringRules(Rules):
-    """From severities to score, band, confidence and next action."""
+class ScoringSettings(Rules):
+    """From severities to score, confidence and next action, but for the bands, which a manifest says."""
 
     weights: Weights = Field(default_factory=Weights, description="Family weights.")
     min_present_weight: Share = Field(
         0.7, description="Share of the connected weight that must be present for a score."
     )
-    medium_from: float = Field(4, ge=1, le=10, description="Score from which the band is medium.")
-    high_from: float = Field(8, ge=1, le=10, description="Score from which the band is high.")
     medium_odds: float = Field(
         1.5, gt=0, description="Times the base odds of churn at which a learned score is medium."
     )
@@ -137,11 +135,22 @@ class ScoringRules(Rules):
     factor_from: Share = Field(0.1, description="Severity from which a family is named among the factors.")
 
     @model_validator(mode="after")
-    def _bands_in_order(self) -> "ScoringRules":
-        if self.medium_from >= self.high_from:
-            raise ValueError(f"medium_from ({self.medium_from:g}) must be below high_from ({self.high_from:g})")
+    def _odds_in_order(self) -> Self:
         if self.medium_odds >= self.high_odds:
             raise ValueError(f"medium_odds ({self.medium_odds:g}) must be below high_odds ({self.high_odds:g})")
+        return self
+
+
+class ScoringRules(ScoringSettings):
+    """From severities to score, band, confidence and next action."""
+
+    medium_from: float = Field(4, ge=1, le=10, description="Score from which the band is medium.")
+    high_from: float = Field(8, ge=1, le=10, description="Score from which the band is high.")
+
+    @model_validator(mode="after")
+    def _bands_in_order(self) -> Self:
+        if self.medium_from >= self.high_from:
+            raise ValueError(f"medium_from ({self.medium_from:g}) must be below high_from ({self.high_from:g})")
         return self
 
     @property
@@ -154,12 +163,26 @@ class ScoringRules(Rules):
         return self.medium_from + self.points_per_log_odds * (log_odds - math.log(self.medium_odds * base_odds))
 
 
-class RiskRules(Rules):
-    """Everything that turns facts into scores; its version names a configuration for good."""
+class RiskSettings(Rules):
+    """What a home chooses of the way from facts to scores."""
 
     severities: SeverityRules = Field(default_factory=SeverityRules, description="From signals to severities.")
-    scoring: ScoringRules = Field(default_factory=ScoringRules, description="From severities to scores.")
+    scoring: ScoringSettings = Field(default_factory=ScoringSettings, description="From severities to scores.")
     kinds_tracked: int = Field(8, ge=0, le=50, description="Most used kinds of usage of which rates are kept.")
+
+
+class RiskRules(RiskSettings):
+    """Everything that turns facts into scores; its version names a configuration for good."""
+
+    scoring: ScoringRules = Field(default_factory=ScoringRules, description="From severities to scores.")
+
+    @classmethod
+    def of(cls, settings: RiskSettings, bands: tuple[float, float]) -> "RiskRules":
+        """The rules of a home's settings, and the scores from which a manifest calls a risk medium and high."""
+        scoring = {**dict(settings.scoring), "medium_from": bands[0], "high_from": bands[1]}
+        return cls(
+            severities=settings.severities, scoring=ScoringRules(**scoring), kinds_tracked=settings.kinds_tracked
+        )
 
     @property
     def version(self) -> str:
@@ -169,13 +192,12 @@ class RiskRules(Rules):
 
 
 class CompletenessRules(Rules):
-    """Which profile fields count, and how many customers must have them."""
+    """Which profile fields count; how many customers must have them, a manifest says."""
 
     required: tuple[str, ...] = Field(
         ("name", "segment", "plan", "mrr", "contact_email", "usage", "tickets", "payments", "engagement"),
         description="Profile fields that a complete profile has; fields whose source is not connected do not count.",
     )
-    above: Share = Field(0.95, description="Share of the population that must be complete, strictly exceeded.")
     new_customer_days: int = Field(30, ge=0, description="Age in days up to which facts are not expected yet.")
 
 

@@ -237,7 +237,7 @@ def _span(table: Table, read: Ingested, newest: date | None, workspace: Workspac
                 f"{int(early):,} rows of {table.name} happened before history_start, {start}, and are not used; set "
                 "an earlier `history_start` in settings.yaml to use them."
             )
-    limit = workspace.settings.risk.severities.stale_after_days.get(table.name)
+    limit = workspace.risk.severities.stale_after_days.get(table.name)
     age = (workspace.yesterday - newest).days if newest else 0
     if limit is not None and age > limit:
         yield (

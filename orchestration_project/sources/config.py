@@ -140,12 +140,6 @@ class Sources(BaseModel):
             )
 
     @property
-    def tools(self) -> frozenset[str]:
-        """The tools that tables are read with, each as `server.tool`."""
-        used = (source for source in self.tables.values() if isinstance(source, McpSource))
-        return frozenset(f"{source.server}.{source.tool}" for source in used)
-
-    @property
     def connected(self) -> list[str]:
         """Canonical tables that have a source, in canonical order."""
         return [name for name in SOURCE_TABLES if name in self.tables]

@@ -5,7 +5,6 @@ from datetime import date
 
 from orchestration_project.contracts.tables import SOURCE_TABLES
 from orchestration_project.engine import Engine
-from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.resources import Workspace
 from orchestration_project.sources.config import FilesSource, McpSource, Sources, SqlSource
 from orchestration_project.sources.connector import Connector
@@ -40,7 +39,7 @@ def open_table(
         from orchestration_project.sources.mcp import Collector, Mcp
 
         kept = workspace.home.path / KEPT
-        collector = Collector.of(manifest(workspace.home, HEALTH), sources.servers, kept, log)
+        collector = Collector.of(workspace.workflow, sources.servers, kept, log)
         return Mcp(SOURCE_TABLES[name], source, collector, engine, customers, between)
     assert sources.simulation is not None, "validated in Sources"
     return Simulated(name, sources.simulation, workspace.home, engine, workspace.yesterday)

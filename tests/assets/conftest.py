@@ -126,9 +126,12 @@ class Runs:
 
 
 @pytest.fixture(scope="session")
-def scanned(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance) -> tuple[Company, Runs]:
+def scanned(
+    tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance, own_manifest: Any
+) -> tuple[Company, Runs]:
     made = Company(Home(tmp_path_factory.mktemp("company")), instance)
-    made.configure(completeness={"above": 0.5})
+    made.configure()
+    own_manifest(made.home, {"evaluation.profiles_complete.expression": "share(complete) > 0.5"})
     made.connect(*TABLES)
     runs = Runs(made.refresh(), made.scan(DAYS.first, DAYS.last), made.run(LEARN, LEARNED, LEARNED))
     assert runs.refresh.success

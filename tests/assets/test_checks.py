@@ -17,7 +17,7 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 def test_every_check_passes_on_good_data(company, runs):
     checks = company.checks(runs.refresh) | company.checks(runs.scan)
-    assert len(checks) == 25
+    assert len(checks) == 24
     assert [name for name, each in checks.items() if not each.passed] == []
 
 
@@ -113,13 +113,15 @@ def named(home, without, until="2026-06-29"):
 def test_completeness_of_exactly_95_percent_fails_and_nothing_that_depends_on_it_runs(empty):
     named(empty, without=["C07"], until="")
     result = empty.scan(DAY)
-    complete = empty.checks(result)["customer_profiles.complete"]
+    complete = empty.checks(result)["customer_profiles.profiles_complete"]
     assert not result.success
     assert not complete.passed
     assert complete.severity == ERROR
-    assert complete.metadata["share complete"].value == 0.95
-    assert complete.metadata["must exceed"].value == 0.95
-    assert set(empty.written(result)) == {"customer_profiles"}
+    assert complete.metadata["expression"].value == "share(complete) > 0.95"
+    assert complete.metadata["objective"].value == "know_every_customer"
+    told = empty.written(result)
+    assert set(told) == {"customer_profiles"}
+    assert told["customer_profiles"]["2026-06-30"]["share complete"] == 0.95
     assert {folder.name for folder in empty.home.lake.iterdir()}.isdisjoint({"usage_trends", "risk_scores"})
 
 
@@ -127,7 +129,7 @@ def test_completeness_above_95_percent_lets_the_scan_go_on(empty):
     named(empty, without=[])
     result = empty.scan(DAY)
     assert result.success
-    assert empty.checks(result)["customer_profiles.complete"].metadata["share complete"].value == 1
+    assert empty.checks(result)["customer_profiles.profiles_complete"].passed
     assert set(empty.written(result)) == {
         "customer_profiles", "usage_trends", "risk_factors", "risk_scores", "outreach_drafts", "account_alerts"
     }  # fmt: skip
@@ -136,12 +138,12 @@ def test_completeness_above_95_percent_lets_the_scan_go_on(empty):
 def test_older_days_that_are_incomplete_warn_and_do_not_stop_the_newest(empty):
     named(empty, without=["C07", "C11"])
     result = empty.scan(DAY - timedelta(3), DAY)
-    complete = empty.checks(result)["customer_profiles.complete"]
+    complete = empty.checks(result)["customer_profiles.profiles_complete"]
     assert result.success
     assert not complete.passed
     assert complete.severity == WARN
-    assert complete.metadata["days below"].value == 2
-    assert complete.metadata["first days below"].value == "2026-06-27, 2026-06-28"
+    assert complete.metadata["days that fail"].value == 2
+    assert complete.metadata["first of them"].value == "2026-06-27, 2026-06-28"
 
 
 def test_a_day_without_customers_is_not_complete(empty):
@@ -151,7 +153,8 @@ def test_a_day_without_customers_is_not_complete(empty):
         lake.replace("customers", early.filter(early.customer_id == "nobody"))
     result = empty.scan(DAY)
     assert not result.success
-    assert empty.checks(result)["customer_profiles.complete"].metadata["share complete"].value == "no customer"
+    assert not empty.checks(result)["customer_profiles.profiles_complete"].passed
+    assert empty.written(result)["customer_profiles"]["2026-06-30"]["share complete"] == "no customer"
 
 
 def test_sources_whose_newest_row_is_old_warn_that_they_are_stale(copy):

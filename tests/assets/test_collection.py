@@ -13,7 +13,6 @@ import yaml
 
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
 from orchestration_project.escalations import open_items
-from orchestration_project.manifests import HEALTH, manifest_files
 from orchestration_project.settings import Home
 
 DAY = date(2026, 11, 21)
@@ -31,7 +30,7 @@ DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores")
 
 
 @pytest.fixture
-def made(tmp_path, new_company) -> Any:
+def made(tmp_path, new_company, limits) -> Any:
     """A home that reads the tables of the company as told; its own manifest is quick to give up."""
 
     def make(name: str, process: Any = None, files: Any = None) -> Any:
@@ -48,12 +47,15 @@ def made(tmp_path, new_company) -> Any:
     return make
 
 
-def limits(company: Any, **limits: Any) -> None:
-    content = yaml.safe_load(manifest_files(company.home)[HEALTH].read_text(encoding="utf-8"))
-    backoff = {"first_seconds": 0.01, "factor": 1, "most_seconds": 0.01}
-    content["roles"]["customer_data_collector"] |= {"backoff": backoff, **limits}
-    company.home.workflows.mkdir(exist_ok=True)
-    (company.home.workflows / f"{HEALTH}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+@pytest.fixture
+def limits(own_manifest) -> Any:
+    """Changes the collector's limits."""
+
+    def change(company: Any, **limits: Any) -> None:
+        told = {"backoff": {"first_seconds": 0.01, "factor": 1, "most_seconds": 0.01}, **limits}
+        own_manifest(company.home, {f"roles.customer_data_collector.{name}": value for name, value in told.items()})
+
+    return change
 
 
 def reconnect(company: Any, process: Any) -> None:
@@ -102,7 +104,7 @@ def test_an_outage_costs_the_days_since_and_nothing_that_was_known(made, tool_se
     reconnect(company, tool_servers(away=["tickets"]))
     result = scan(company, DAY + timedelta(days=1))
     checks = company.checks(result)
-    assert not checks["customer_profiles.complete"].passed
+    assert not checks["customer_profiles.profiles_complete"].passed
     assert not result.success
     profiles = company.rows("customer_profiles", DAY + timedelta(days=1))
     assert set(profiles.tickets_missing) == {"not_collected"}

@@ -37,7 +37,7 @@ GROUPS = {
 DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores", "outreach_drafts", "account_alerts")
 CHECKS = {
     **{source: {"fresh", "kept"} for source in GROUPS["sources"]},
-    "customer_profiles": {"complete", "unique", "profiles_complete"},
+    "customer_profiles": {"unique", "profiles_complete"},
     "usage_trends": {"unique", "nothing_after_cutoff", "trends_known"},
     "risk_factors": {"unique"},
     "risk_scores": {"unique", "in_range", "adds_up", "weights", "scores_told", "actions_decided"},
@@ -46,7 +46,7 @@ CHECKS = {
     "outreach_drafts": {"verified"},
     "account_alerts": {"verified"},
 }
-BLOCKING = {"complete", "nothing_after_cutoff", "in_range", "adds_up", "scores_told", "actions_decided"}
+BLOCKING = {"profiles_complete", "nothing_after_cutoff", "in_range", "adds_up", "scores_told", "actions_decided"}
 
 
 @pytest.fixture(scope="module")

@@ -91,5 +91,5 @@ def test_contributions_of_every_score_add_up_and_name_all_families(company):
 
 def test_a_scan_records_the_rules_that_decided_under_their_version(company):
     versions = set(company.rows("risk_factors", *company.days.dates).rules_version)
-    assert versions == {company.workspace.settings.risk.version}
+    assert versions == {company.workspace.risk.version}
     assert {file.stem for file in company.home.versions.iterdir()} == versions

@@ -4,7 +4,8 @@ import hashlib
 from datetime import timedelta
 
 import pytest
-import yaml
+
+from orchestration_project.settings import Home
 
 SETTING = "risk.scoring.weights.usage_decline"
 
@@ -36,27 +37,27 @@ def test_the_weights_in_force_would_have_told_what_they_told_and_nothing_is_chan
     assert held(copy.home) == before
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"scoring": {"medium_from": 2.5, "high_from": 5.0}},
-        {"severities": {"decline_threshold_pct": 0.0, "stopped_min_days": 3}, "kinds_tracked": 2},
-    ],
-)
-def test_what_a_setting_would_have_told_is_what_a_scan_under_it_tells(demo, copy, what_if, changed):
-    pairs = [(f"risk.{key}", value) for key, value in changed.items() if not isinstance(value, dict)]
-    pairs += [
-        (f"risk.{part}.{key}", value)
-        for part, values in changed.items() if isinstance(values, dict) for key, value in values.items()
-    ]  # fmt: skip
-    told = what_if(*(option for path, value in pairs for option in ("--set", f"{path}={value}")))
+SETTINGS = {"severities": {"decline_threshold_pct": 0.0, "stopped_min_days": 3}, "kinds_tracked": 2}
+TOLD_AS_SETTINGS = ("risk.kinds_tracked=2", "risk.severities.decline_threshold_pct=0.0",
+                    "risk.severities.stopped_min_days=3")  # fmt: skip
+BANDS = {f"connections.{n}.when.score": between for n, between in (
+    (2, {"below": 2.5}), (3, {"at_least": 2.5, "below": 5.0}), (4, {"at_least": 5.0})
+)}  # fmt: skip
+TOLD_AS_BANDS = ("risk.scoring.medium_from=2.5", "risk.scoring.high_from=5.0")
+
+
+@pytest.mark.parametrize(("asked", "settings", "bands"), [(TOLD_AS_SETTINGS, SETTINGS, {}), (TOLD_AS_BANDS, {}, BANDS)])
+def test_what_a_change_would_have_told_is_what_a_scan_under_it_tells(
+    demo, copy, what_if, own_manifest, asked, settings, bands
+):
+    told = what_if(*(option for each in asked for option in ("--set", each)))
     expected = {}
     for each in told["bands"]:
         expected[each["after"]] = expected.get(each["after"], 0) + each["customer_days"]
     assert any(each["before"] != each["after"] for each in told["bands"])
 
-    settings = yaml.safe_load((copy.home / "settings.yaml").read_text()) or {}
-    copy.settings(risk=(settings.get("risk") or {}) | changed)
+    copy.settings(risk=settings)
+    own_manifest(Home(copy.home), bands)
     assert copy("backfill", "--from", demo.yesterday - timedelta(days=1), "--json").code == 0
     again = what_if("--version", "prior-1")
     assert {each["before"]: each["customer_days"] for each in again["bands"]} == expected

@@ -46,6 +46,13 @@ def test_every_mistake_is_told_with_its_line_and_nothing_runs_before_it_is_mende
 
 
 def test_a_changed_criterion_changes_what_the_next_scan_is_told(demo, copy):
-    own(copy.home, ("share(complete) > 0.95", "rows() > 1000000"))
+    own(copy.home, ('share(trend != "unknown") > 0.5', "rows() > 1000000"))
     told = copy("scan", "--date", demo.yesterday, "--json").json
-    assert any("profiles_complete" in warning for warning in told["warnings"])
+    assert any("trends_known" in warning for warning in told["warnings"])
+
+
+def test_a_criterion_that_stops_is_told_in_one_sentence_with_what_to_do(demo, copy):
+    own(copy.home, ("share(complete) > 0.95", "rows() > 1000000"))
+    sentence = copy("scan", "--date", demo.yesterday).sentence
+    assert "check profiles_complete of customer_profiles did not pass" in sentence
+    assert "change the criterion in the workflow's manifest" in sentence

@@ -6,8 +6,6 @@ import pyarrow as pa
 import pytest
 
 from orchestration_project.domain.completeness import (
-    Completeness,
-    completeness_by_day,
     counted_fields,
     coverage_by_field,
     with_completeness,
@@ -71,21 +69,11 @@ def test_where_no_field_counts_every_profile_is_complete(told) -> None:
     assert (row["complete"], row["missing"]) == (True, {})
 
 
-@pytest.mark.parametrize(("complete", "passed"), [(95, False), (96, True), (0, False)])
-def test_the_share_must_be_strictly_above_the_limit(complete, passed) -> None:
-    assert Completeness(100, complete, 0.95).passed is passed
-
-
-def test_nobody_is_not_complete() -> None:
-    assert Completeness(0, 0, 0.0).share is None
-    assert not Completeness(0, 0, 0.0).passed
-
-
 def test_only_fields_of_connected_sources_count() -> None:
     assert counted_fields(("name", "usage", "tickets"), ["usage", "name"]) == (["name", "usage"], ["tickets"])
 
 
-def test_completeness_is_counted_per_day_and_coverage_per_field(engine) -> None:
+def test_coverage_is_told_per_field_and_of_whole_profiles(engine) -> None:
     rows = [
         BASE,
         BASE | {"customer_id": "d", "name": None},
@@ -95,10 +83,7 @@ def test_completeness_is_counted_per_day_and_coverage_per_field(engine) -> None:
     with engine.scope():
         table = engine.arrow(pa.Table.from_pylist(rows, pa.schema(list(SCHEMA.items()))))
         profiles = with_completeness(table, COUNTED, CompletenessRules())
-        by_day = engine.rows(completeness_by_day(profiles).order_by("scan_day"))
         shares = engine.rows(coverage_by_field(profiles, COUNTED))
-    assert by_day == [
-        {"scan_day": DAY, "customers": 2, "complete": 1},
-        {"scan_day": DAY + timedelta(1), "customers": 2, "complete": 1},
-    ]
-    assert shares == [{"name": 0.75, "usage": 0.75, "tickets": 1.0}]
+        nobody = engine.rows(coverage_by_field(profiles.limit(0), COUNTED))
+    assert shares == [{"name": 0.75, "usage": 0.75, "tickets": 1.0, "complete": 0.5}]
+    assert nobody == [{"name": None, "usage": None, "tickets": None, "complete": None}]

@@ -34,9 +34,9 @@ KILLED_AT = ("risk_scores", "usage_daily", "customer_profiles", "usage_trends", 
 COMPANY = {"start": "2025-03-01", "until": "2025-06-30", "customers": 40, "months": 3, "missing_rate": 0.1}
 SETTINGS = {"history_start": "2025-03-01", "engine": {"threads": 1, "memory_limit": "500MB"}}
 VERSIONS: tuple[dict[str, Any], ...] = (
-    {"completeness": {"above": 0, "required": ["plan"]}},
+    {"completeness": {"required": ["plan"]}},
     {
-        "completeness": {"above": 0, "required": ["mrr", "contact_email"]},
+        "completeness": {"required": ["mrr", "contact_email"]},
         "risk": {"kinds_tracked": 2, "severities": {"decline_threshold_pct": 0, "overdue_days_full": 20}},
     },
 )

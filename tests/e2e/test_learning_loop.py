@@ -153,7 +153,7 @@ def test_months_learned_again_one_by_one_are_what_one_run_over_all_of_them_left(
 
 
 def test_observed_churn_rises_with_every_integer_score_and_high_churns_four_times_as_low(loop: Loop) -> None:
-    scoring = loop.workspace.settings.risk.scoring
+    scoring = loop.workspace.risk.scoring
     rows, points = loop.all_rows, np.full(len(loop.all_rows), np.nan)
     for month in MONTHS:
         card, on = loop.in_force(scan_day(month)), is_on(rows, scan_day(month))
@@ -242,7 +242,7 @@ def errors(loop: Loop, day: date) -> list[float]:
     """Mean squared distance to the true probabilities of a day, of each refit that had seen no outcome of that day."""
     health = loop.folder / "company" / "truth" / "health.parquet"
     truth = pq.read_table(health, filters=[("day", "=", day)]).to_pandas().set_index("customer_id")["leave_probability"]
-    scoring, found = loop.workspace.settings.risk.scoring, []
+    scoring, found = loop.workspace.risk.scoring, []
     with loop.workspace.lake() as lake:
         factors = lake.read("risk_factors", [day.isoformat()], "scan_day")
         for _, card in sorted(loop.candidates.items()):

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from orchestration_project.agents.errors import DeadlinePassed, HumanNeeded, ServerGone, UnexpectedOutput
-from orchestration_project.manifests import HEALTH, ManifestError, manifest_files
+from orchestration_project.manifests import ManifestError
 from orchestration_project.settings import Home, SettingsError
 from orchestration_project.sources.config import load_sources
 from orchestration_project.sources.errors import SourceError
@@ -38,14 +38,12 @@ NAMES = [f"C{n:06d}" for n in range(1, 61)]
 
 
 @pytest.fixture
-def limits(home: Any) -> Any:
+def limits(home: Any, own_manifest: Any) -> Any:
     """Changes the collector's limits in a manifest of the home's own."""
 
     def change(**limits: Any) -> None:
-        content = yaml.safe_load(manifest_files(Home(home.path))[HEALTH].read_text(encoding="utf-8"))
-        content["roles"]["customer_data_collector"] |= limits
-        (home.path / "workflows").mkdir(exist_ok=True)
-        (home.path / "workflows" / f"{HEALTH}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        places = {f"roles.customer_data_collector.{name}": value for name, value in limits.items()}
+        own_manifest(Home(home.path), places)
 
     change(backoff={"first_seconds": 0.01, "factor": 1, "most_seconds": 0.01}, timeout_seconds=10)
     return change
