@@ -68,7 +68,7 @@ def test_assets_are_these(repository):
     assert {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()} == {
         "customers", "support_tickets", "invoices", "engagements", "usage_daily",
         "customer_profiles", "usage_trends", "risk_factors", "risk_scores",
-        "churn_outcomes", "risk_weights", "outreach_drafts", "account_alerts",
+        "churn_outcomes", "risk_weights", "action_plan", "outreach_drafts", "account_alerts",
     }  # fmt: skip
 
 
