@@ -1,6 +1,6 @@
 """Audit: who did what, when and why; and the masking of what it says about a customer who is erased."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +9,7 @@ from sqlalchemy import orm
 from orchestration_project.operations.models import (
     Action,
     AuditEntry,
+    DeliveryAttempt,
     OutboxMessage,
     Override,
     Response,
@@ -19,6 +20,20 @@ from orchestration_project.operations.models import (
 from orchestration_project.operations.store import Transaction
 
 MASK, MASKED = "[masked]", {"masked": True}
+TEXTS: Mapping[Any, Mapping[str, Any]] = {
+    ReviewItem: {
+        "title": MASK, "context": MASKED, "subject": MASK, "body": MASK, "decision_reason": MASK,
+        "decided_subject": MASK, "decided_body": MASK,
+    },
+    DeliveryAttempt: {"error": MASK},
+    OutboxMessage: {"recipient": MASK, "payload": MASKED, "receipt": MASKED, "error": MASK},
+    Action: {"state_reason": MASK},
+    Task: {"title": MASK, "details": MASKED, "close_reason": MASK},
+    Response: {"excerpt": MASK},
+    Override: {"reason": MASK},
+    Suppression: {"reason": MASK},
+}  # fmt: skip
+"""What is masked when a customer is erased: every column that may hold words or addresses of theirs."""
 
 
 def trail(session: orm.Session, entity: str, entity_id: str) -> Sequence[AuditEntry]:
@@ -41,39 +56,44 @@ def mask(tx: Transaction, customer_id: str, why: str) -> int:
     too, so that nobody writes there again. Returns the number of audit entries that were masked.
     """
     _stop(tx, customer_id)
-    own = sa.select(Action.id).where(Action.customer_id == customer_id)
-    _set(tx, ReviewItem, ReviewItem.customer_id == customer_id, title=MASK, context=MASKED)
-    for name in ("subject", "body", "decision_reason", "decided_subject", "decided_body"):
-        _set(tx, ReviewItem, ReviewItem.customer_id == customer_id, name, **{name: MASK})
-    _set(tx, OutboxMessage, OutboxMessage.action_id.in_(own), recipient=MASK, payload=MASKED)
-    for name, value in {"receipt": MASKED, "error": MASK}.items():
-        _set(tx, OutboxMessage, OutboxMessage.action_id.in_(own), name, **{name: value})
-    _set(tx, Action, Action.customer_id == customer_id, "state_reason", state_reason=MASK)
-    _set(tx, Task, Task.customer_id == customer_id, title=MASK, details=MASKED)
-    _set(tx, Task, Task.customer_id == customer_id, "close_reason", close_reason=MASK)
-    _set(tx, Response, Response.customer_id == customer_id, "excerpt", excerpt=MASK)
-    _set(tx, Override, Override.customer_id == customer_id, reason=MASK)
-    _set(tx, Suppression, Suppression.customer_id == customer_id, reason=MASK)
-    entries = _set(tx, AuditEntry, AuditEntry.customer_id == customer_id, before=MASKED, after=MASKED, why=MASK)
+    for model, columns in TEXTS.items():
+        for name, value in columns.items():
+            _set(tx, model, _about(model, customer_id) & getattr(model, name).is_not(None), **{name: value})
+    entries = _set(tx, AuditEntry, _entries(customer_id), before=MASKED, after=MASKED, why=MASK)
     tx.note("masked", "customers", customer_id, why, {"audit entries": entries})
     return entries
 
 
 def _stop(tx: Transaction, customer_id: str) -> None:
     """Ends what is open: a text that is masked can't be sent. A message that was claimed stops with its action."""
-    own = sa.select(Action.id).where(Action.customer_id == customer_id)
-    _set(tx, OutboxMessage, OutboxMessage.action_id.in_(own) & (OutboxMessage.state == "pending"), state="cancelled")
-    _set(tx, ReviewItem, (ReviewItem.customer_id == customer_id) & (ReviewItem.state == "open"), state="expired")
     undone = Action.state.in_(("drafted", "in_review", "approved", "queued"))
-    _set(tx, Action, (Action.customer_id == customer_id) & undone, state="cancelled")
-    _set(tx, Task, (Task.customer_id == customer_id) & (Task.state == "open"), state="closed", closed_at=tx.now)
+    _set(tx, OutboxMessage, _about(OutboxMessage, customer_id) & (OutboxMessage.state == "pending"), state="cancelled")
+    _set(tx, ReviewItem, _about(ReviewItem, customer_id) & (ReviewItem.state == "open"), state="expired")
+    _set(tx, Action, _about(Action, customer_id) & undone, state="cancelled")
+    _set(tx, Task, _about(Task, customer_id) & (Task.state == "open"), state="closed", closed_at=tx.now)
 
 
-def _set(tx: Transaction, model: Any, where: sa.ColumnElement[bool], present: str | None = None, **values: Any) -> int:
-    """Sets columns of the rows that fulfil a condition, and where `present` is named, only where it has a value."""
-    if present:
-        where = where & getattr(model, present).is_not(None)
+def _about(model: Any, customer_id: str) -> sa.ColumnElement[bool]:
+    """The rows of a table that are about a customer, by themselves or by their action or message."""
+    if model is OutboxMessage:
+        return OutboxMessage.action_id.in_(sa.select(Action.id).where(Action.customer_id == customer_id))
+    if model is DeliveryAttempt:
+        messages = sa.select(OutboxMessage.id).where(_about(OutboxMessage, customer_id))
+        return DeliveryAttempt.outbox_id.in_(messages)
+    return model.customer_id == customer_id  # type: ignore[no-any-return]
+
+
+def _entries(customer_id: str) -> sa.ColumnElement[bool]:
+    of_rows = [
+        (AuditEntry.entity == model.__tablename__)
+        & AuditEntry.entity_id.in_(sa.select(model.id).where(_about(model, customer_id)))
+        for model in (OutboxMessage, DeliveryAttempt)
+    ]
+    return sa.or_(AuditEntry.customer_id == customer_id, *of_rows)
+
+
+def _set(tx: Transaction, model: Any, where: sa.ColumnElement[bool], **values: Any) -> int:
     changed = tx.session.execute(
         sa.update(model).where(where).values(**values).execution_options(synchronize_session=False)
     )
-    return changed.rowcount  # type: ignore[attr-defined, no-any-return]
+    return changed.rowcount  # type: ignore[attr-defined]

@@ -193,8 +193,8 @@ def raise_tasks(tx: Transaction, permit: Permit, tasks: Sequence[NewTask]) -> li
         for row in tx.session.scalars(known.with_for_update()):
             task = by_key.get((row.customer_id, row.cause))
             if task and (row.customer_id, row.cause) not in new:
-                facts = {"score": task.score, "title": task.title, "details": task.details, "updated_at": permit.now}
-                tx.change(row, "task updated", **facts)
+                facts: dict[str, Any] = {"score": task.score, "title": task.title, "details": task.details}
+                tx.change(row, "task updated", None, **facts, updated_at=permit.now)
     return opened
 
 

@@ -60,9 +60,7 @@ def _source(authority: Authority) -> str:
     return f"run {authority.run_id}" if hasattr(authority, "run_id") else f"review item {authority.item_id}"
 
 
-def claim(
-    tx: Transaction, worker: str, channels: Collection[str], limit: int, lease: timedelta
-) -> list[OutboxMessage]:
+def claim(tx: Transaction, worker: str, channels: Collection[str], limit: int, lease: timedelta) -> list[OutboxMessage]:
     """Takes up to `limit` messages of these channels that are due; nobody else gets them until the lease runs out.
 
     What must not be sent any more is cancelled on the way, and the messages of plays that are switched off wait.
@@ -80,7 +78,7 @@ def claim(
     return taken
 
 
-def _due(tx: Transaction, channels: Collection[str], limit: int) -> sa.Select[tuple[OutboxMessage]]:
+def _due(tx: Transaction, channels: Collection[str], limit: int) -> sa.Select[OutboxMessage]:
     due = (
         sa.select(OutboxMessage)
         .where(OutboxMessage.state == "pending", OutboxMessage.not_before <= tx.now)
@@ -191,6 +189,11 @@ def question(message: OutboxMessage) -> str:
     return f"uncertain:{message.id}:{message.attempts}"
 
 
+def get(session: orm.Session, message_id: str) -> OutboxMessage:
+    """A message by the identifier of its row."""
+    return session.get_one(OutboxMessage, message_id)
+
+
 def by_message_id(session: orm.Session, message_id: str) -> OutboxMessage | None:
     """The message that the other side calls so, as replies do."""
     return session.scalars(sa.select(OutboxMessage).where(OutboxMessage.message_id == message_id).limit(1)).first()
@@ -213,7 +216,9 @@ def _own(tx: Transaction, worker: str, message_id: str) -> OutboxMessage:
 
 def _open_attempt(tx: Transaction, row: OutboxMessage) -> DeliveryAttempt | None:
     unfinished = sa.select(DeliveryAttempt).where(
-        DeliveryAttempt.outbox_id == row.id, DeliveryAttempt.number == row.attempts, DeliveryAttempt.finished_at.is_(None)
+        DeliveryAttempt.outbox_id == row.id,
+        DeliveryAttempt.number == row.attempts,
+        DeliveryAttempt.finished_at.is_(None),
     )
     return tx.session.scalars(unfinished.execution_options(populate_existing=True)).first()
 

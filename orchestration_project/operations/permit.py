@@ -50,7 +50,9 @@ class Permit:
             raise NotLive(f"this run scans {days.first}, but the latest full day is {latest}; only its scan acts")
         stale = sorted(name for name, answer in fresh.items() if answer is not True)
         if stale or not fresh:
-            raise NotLive(f"the newest data of {', '.join(stale) or 'every source'} is old or unknown; refresh it first")
+            raise NotLive(
+                f"the newest data of {', '.join(stale) or 'every source'} is old or unknown; refresh it first"
+            )
         return cls(days.first, run_id, now, _MAKER)
 
 

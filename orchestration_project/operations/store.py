@@ -63,7 +63,7 @@ class Transaction:
         """Inserts the rows that no unique key forbids, and returns those; all rows have the same columns."""
         if not rows:
             return []
-        make = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self.session.get_bind().dialect.name]
+        make = postgresql.insert if self.session.get_bind().dialect.name == "postgresql" else sqlite.insert
         values = [{"id": self.new_id(), "created_at": self.now} | dict(row) for row in rows]
         statement = make(model).on_conflict_do_nothing().returning(model)
         inserted = list(self.session.scalars(statement, values))

@@ -126,7 +126,8 @@ def make_tables() -> None:
         sa.CheckConstraint("autonomy IN ('shadow', 'draft', 'approve', 'auto')", name=op.f("ck_actions_autonomy")),
         sa.CheckConstraint("kind IN ('outreach', 'alert')", name=op.f("ck_actions_kind")),
         sa.CheckConstraint(
-            "state IN ('drafted', 'in_review', 'approved', 'queued', 'sent', 'delivered', 'failed', 'uncertain', 'rejected', 'expired', 'cancelled', 'shadow')",
+            "state IN ('drafted', 'in_review', 'approved', 'queued', 'sent', 'delivered', "
+            "'failed', 'uncertain', 'rejected', 'expired', 'cancelled', 'shadow')",
             name=op.f("ck_actions_state"),
         ),
         sa.ForeignKeyConstraint(["episode_id"], ["episodes.id"], name=op.f("fk_actions_episode_id")),
@@ -320,9 +321,7 @@ def guard_audit() -> None:
         )
         refuse = "EXECUTE FUNCTION refuse_change_of_audit()"
         masking = _masking("IS NOT DISTINCT FROM", "::text")
-        op.execute(
-            f"CREATE TRIGGER audit_update BEFORE UPDATE ON audit FOR EACH ROW WHEN (NOT ({masking})) {refuse}"
-        )
+        op.execute(f"CREATE TRIGGER audit_update BEFORE UPDATE ON audit FOR EACH ROW WHEN (NOT ({masking})) {refuse}")
         op.execute(f"CREATE TRIGGER audit_delete BEFORE DELETE OR TRUNCATE ON audit FOR EACH STATEMENT {refuse}")
     else:
         refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
