@@ -80,7 +80,7 @@ def _about(model: Any, customer_id: str) -> sa.ColumnElement[bool]:
     if model is DeliveryAttempt:
         messages = sa.select(OutboxMessage.id).where(_about(OutboxMessage, customer_id))
         return DeliveryAttempt.outbox_id.in_(messages)
-    return model.customer_id == customer_id  # type: ignore[no-any-return]
+    return model.customer_id == customer_id
 
 
 def _entries(customer_id: str) -> sa.ColumnElement[bool]:
