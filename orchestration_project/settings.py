@@ -1,6 +1,7 @@
 """Settings: where a home keeps its state, and every choice a user can make about it."""
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from orchestration_project.domain.rules import CompletenessRules, LearningRules, RiskSettings
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PASSWORD = re.compile(r"://[^/@:]*:(?P<user>.+)@|[?&](password|passwd|pwd)=(?P<query>[^&]+)", re.IGNORECASE)
 
 
 class SettingsError(Exception):
@@ -90,6 +94,23 @@ class LanguageModelSettings(_Group):
         return (input_tokens * self.usd_per_million_input + output_tokens * self.usd_per_million_output) / 1_000_000
 
 
+class OperationsSettings(_Group):
+    """Where it is kept what people decide and what leaves the system."""
+
+    url: str | None = Field(
+        default=None,
+        description="Database, for example ${OPERATIONS_URL} with postgresql://user:password@host/name in that "
+        "environment variable; default: operations.db in the home.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _no_password(cls, url: str | None) -> str | None:
+        if url and holds_password(url):
+            raise ValueError("it holds a password; put the URL into an environment variable and write ${NAME} here")
+        return url
+
+
 class Settings(_Group):
     """Everything in `settings.yaml`; each default is the safe choice."""
 
@@ -108,6 +129,9 @@ class Settings(_Group):
         default_factory=LanguageModelSettings, description="Who writes texts, and what that may take."
     )
     learning: LearningRules = Field(default_factory=LearningRules, description="From outcomes to weights.")
+    operations: OperationsSettings = Field(
+        default_factory=OperationsSettings, description="Where decisions and messages are kept."
+    )
 
 
 @dataclass(frozen=True)
@@ -167,6 +191,11 @@ class Home:
         return self.path / "replies.db"
 
     @property
+    def operations(self) -> Path:
+        """The operations store, where no other database is named."""
+        return self.path / "operations.db"
+
+    @property
     def acts(self) -> Path:
         """What people decided about weights, one JSON line each."""
         return self.path / "weights.jsonl"
@@ -198,6 +227,30 @@ def read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SettingsError(f"{file} must hold `name: value` lines, not a {type(content).__name__}.")
     return content
+
+
+def with_variables(value: Any, file: Path) -> Any:
+    """What a file holds, with each `${NAME}` replaced from the environment."""
+    if isinstance(value, dict):
+        return {key: with_variables(item, file) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_variables(item, file) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise SettingsError(f"{file} uses ${{{name}}}, which is not set; export {name} and try again.")
+        return os.environ[name]
+
+    return _VARIABLE.sub(replaced, value)
+
+
+def holds_password(url: str) -> bool:
+    """Whether a URL holds a password that is written out."""
+    found = _PASSWORD.search(url)
+    return bool(found and _VARIABLE.sub("", found["user"] or found["query"]))
 
 
 def parsed(model: type[Model], content: dict[str, Any], file: Path) -> Model:

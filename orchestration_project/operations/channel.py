@@ -1,0 +1,50 @@
+"""Channel: what takes a message out of the system, and the three ways in which that can go wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of the outbox, as a channel gets it."""
+
+    id: str
+    """The outbox row."""
+    idempotency_key: str
+    """The same at every attempt; a channel hands it on where the other side can use it."""
+    kind: str
+    """`email`, `task`, `chat` or `note`."""
+    recipient: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the other side said when it took a message."""
+
+    external_id: str | None
+    """Its name for the message, by which replies are found; None where it gives none."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TransientFailure(Exception):
+    """The message was surely not taken, and a later attempt may succeed."""
+
+
+class PermanentFailure(Exception):
+    """The message was surely not taken, and never will be as it is."""
+
+
+class UncertainFailure(Exception):
+    """Nobody knows whether the message was taken; a person decides, it is not sent again by itself."""
+
+
+class Channel(Protocol):
+    """A way out: a folder of files, a mail server, a chat, a tool."""
+
+    def send(self, message: Message) -> Receipt:
+        """Hands a message over once.
+
+        Raises `TransientFailure`, `PermanentFailure` or `UncertainFailure`; any other error counts as uncertain.
+        """
