@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy
+from email.policy import SMTP
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -158,10 +158,10 @@ class _Verbatim(UnstructuredHeader):
 
 
 @cache
-def _policy() -> EmailPolicy:
+def _policy() -> Any:
     registry = HeaderRegistry()
     for name in ("message-id", "in-reply-to", "references", "list-unsubscribe"):
-        registry.map_to_type(name, _Verbatim)
+        registry.map_to_type(name, _Verbatim)  # type: ignore[arg-type]
     return SMTP.clone(header_factory=registry)
 
 

@@ -1,4 +1,4 @@
-"""Response: what a mail that came back is: a reply, a bounce, an automatic answer, a complaint, a wish to unsubscribe."""
+"""Response: what a mail that came back is: a reply, bounce, automatic answer, complaint or wish to unsubscribe."""
 
 import hashlib
 import re
@@ -25,7 +25,11 @@ MOST_PARTS, LONGEST_TEXT, LONGEST_HEADER = 50, 50_000, 2000
 MESSAGE_ID = re.compile(r"<[^\s<>@]{1,180}@[^\s<>@]{1,120}>", re.ASCII)
 TEMPORARY = ("5.2.2", "5.3.4", "5.7.")
 """Permanent failures of a message that say nothing against its address: mailbox full, message too big, policy."""
-_UNSUBSCRIBE = re.compile(r"unsubscribe|abmelden|abbestellen|(se )?d[ée]sabonner|d[ée]sinscription|stop", re.IGNORECASE)
+_UNSUBSCRIBE = re.compile(
+    r"(re: *|please )?(unsubscribe|abmelden|abbestellen|(se )?d[ée]sabonner|d[ée]sinscription|stop)"
+    r"( me)?( please)?( *<[^<>]*>)?[.! ]*",
+    re.IGNORECASE,
+)
 _AUTOMATIC = re.compile(
     r"(automatic reply|auto-?reply|out of( the)? office|automatische antwort|abwesenheit|réponse automatique)",
     re.IGNORECASE,
@@ -65,6 +69,8 @@ def classified(message: bytes) -> Response | None:
 
 
 _Told = tuple[Kind | None, str | None, str | None, str]
+"""Kind, Message-ID that it is about, address, excerpt."""
+_NOTHING: _Told = (None, None, None, "")
 
 
 def _parsed(message: bytes) -> Message:
@@ -83,6 +89,8 @@ def _report(mail: Message) -> _Told | None:
             return _complaint(_fields(part), original)
         if part.get_content_type() in ("message/delivery-status", "message/global-delivery-status"):
             return _bounce(_fields(part), original)
+        if part.get_content_type() == "message/disposition-notification":
+            return _NOTHING
     return None
 
 
@@ -101,21 +109,18 @@ def _bounce(fields: Message, original: Message | None) -> _Told:
     who = address(recipient.rpartition(";")[2].strip().strip("<>")) or _first(_addresses(original, "To"))
     excerpt = f"{status} {_header(fields, 'Diagnostic-Code')}"
     if action in ("delivered", "relayed", "expanded"):
-        return None, None, None, ""
+        return _NOTHING
     hard = action == "failed" and not status.startswith(("4", *TEMPORARY))
     return "bounce_hard" if hard else "bounce_soft", _own_id(original), who, excerpt
 
 
 def _fields(part: Message) -> Message:
-    """The fields of a report: all of its blocks, of which the one that tells an action comes last."""
+    """The fields of a report: those of all its blocks, where the first of a name counts."""
     fields = Message()
-    payload = part.get_payload()
-    blocks = payload if isinstance(payload, list) else [_parsed(_content(part))]
-    for block in blocks[:MOST_PARTS]:
+    for block in (_children(part) or [_parsed(_content(part))])[:MOST_PARTS]:
         for name, value in block.items():
-            if name in fields:
-                continue
-            fields[name] = str(value).replace("\r", " ").replace("\n", " ")
+            if name not in fields:
+                fields[name] = str(value)
     return fields
 
 
@@ -124,9 +129,8 @@ def _original(parts: list[Message]) -> Message | None:
     for part in parts:
         if part.get_content_type() == "text/rfc822-headers":
             return _parsed(_content(part))
-        payload = part.get_payload()
-        if part.get_content_type() in ("message/rfc822", "message/global") and isinstance(payload, list) and payload:
-            return payload[0]
+        if part.get_content_type() in ("message/rfc822", "message/global") and _children(part):
+            return _children(part)[0]
     return None
 
 
@@ -136,7 +140,7 @@ def _written(mail: Message) -> _Told:
     who = _first(_addresses(mail, "From"))
     ids = MESSAGE_ID.findall(_header(mail, "In-Reply-To")) or MESSAGE_ID.findall(_header(mail, "References"))
     about = ids[-1] if ids else None
-    wish = _UNSUBSCRIBE.match(subject.strip()) or _UNSUBSCRIBE.fullmatch(text.strip().strip(".!\"'“”"))
+    wish = _UNSUBSCRIBE.fullmatch(subject.strip()) or _UNSUBSCRIBE.fullmatch(text.strip())
     if wish and not _automatic(mail, subject):
         named = MESSAGE_ID.findall(subject)
         return "unsubscribe", named[0] if named else about, who, subject
@@ -161,9 +165,8 @@ def _automatic(mail: Message, subject: str) -> bool:
 def _from_a_machine(mail: Message) -> bool:
     """Whether a mail server wrote it, in words of its own."""
     who = (_first(_addresses(mail, "From")) or _header(mail, "From")).lower()
-    return who.startswith(("mailer-daemon", "postmaster@")) or (
-        _header(mail, "Return-Path").strip() == "<>" and not (_automatic(mail, _header(mail, "Subject")))
-    )
+    nobody = _header(mail, "Return-Path").strip() == "<>" and not _automatic(mail, _header(mail, "Subject"))
+    return nobody or who.startswith(("mailer-daemon", "postmaster@"))
 
 
 def _of_a_list(mail: Message) -> bool:
@@ -177,14 +180,18 @@ def _parts(mail: Message) -> Iterator[Message]:
         part = waiting.pop(0)
         seen += 1
         yield part
-        payload = part.get_payload()
-        if part.get_content_maintype() == "multipart" and isinstance(payload, list):
-            waiting = payload[:MOST_PARTS] + waiting
+        if part.get_content_maintype() == "multipart":
+            waiting = _children(part)[:MOST_PARTS] + waiting
+
+
+def _children(part: Message) -> list[Message]:
+    payload = part.get_payload()
+    return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
 
 
 def _text(mail: Message) -> str:
     """The text that a mail has for reading; attachments are not looked at."""
-    found = {}
+    found: dict[str, Message] = {}
     for part in _parts(mail):
         if part.get_content_maintype() == "text" and part.get_content_disposition() != "attachment":
             found.setdefault(part.get_content_type(), part)
@@ -240,7 +247,9 @@ def _without_tags(html: str) -> str:
 
 def _own_words(text: str) -> str:
     """A reply without what it quotes."""
-    return _QUOTE.split(text.replace("\r\n", "\n"), maxsplit=1)[0]
+    plain = text.replace("\r\n", "\n")
+    before = _QUOTE.split(plain, maxsplit=1)[0]
+    return before if before.strip() else "\n".join(line for line in plain.split("\n") if not line.startswith(">"))
 
 
 def _header(mail: Message | None, name: str) -> str:
@@ -273,7 +282,8 @@ def _source_id(mail: Message, message: bytes) -> str:
 def _received(mail: Message) -> datetime | None:
     for told in (str(mail.get("Received", "")).rpartition(";")[2], str(mail.get("Date", ""))):
         try:
-            return parsedate_to_datetime(told.strip()[:100]).astimezone(UTC)
+            time = parsedate_to_datetime(told.strip()[:100])
+            return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
     return None

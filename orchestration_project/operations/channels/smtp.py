@@ -2,6 +2,7 @@
 
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ class Smtp:
             if self._login:
                 server.login(self._login.username, self._login.password)
             server.ehlo_or_helo_if_needed()
+            # The end of a message is a packet of its own, which would wait 40 ms for the server to confirm the last.
+            server.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             server.close()
             raise
