@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from orchestration_project.domain.addresses import address
 from orchestration_project.domain.rules import CompletenessRules, LearningRules, RiskRules
+from orchestration_project.domain.texts import unseen
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]", "::1")
 Model = TypeVar("Model", bound=BaseModel)
@@ -196,6 +197,13 @@ class ChannelSettings(_Group):
     def _one_address(cls, told: str | None) -> str | None:
         if told is not None and address(told) is None:
             raise ValueError(f"{told!r} is not one e-mail address")
+        return told
+
+    @field_validator("from_name")
+    @classmethod
+    def _plain_name(cls, told: str) -> str:
+        if unseen(told) or "=?" in told:
+            raise ValueError("a name is one line of visible text")
         return told
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 import re
 
+from orchestration_project.domain.texts import unseen
+
 LONGEST, LONGEST_LOCAL = 254, 64
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
@@ -14,7 +16,7 @@ def address(text: str) -> str | None:
     people have them, and they are where parsers disagree about who gets a message.
     """
     local, _, domain = text.rpartition("@")
-    if len(local) > LONGEST_LOCAL or not _LOCAL.fullmatch(local):
+    if unseen(domain) or len(local) > LONGEST_LOCAL or not _LOCAL.fullmatch(local):
         return None
     try:
         ascii_domain = domain.encode("idna").decode("ascii").lower()

@@ -22,6 +22,8 @@ from orchestration_project.operations.channel import Message, PermanentFailure
 MESSAGE_ID = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,180}@[A-Za-z0-9.\[\]:-]{1,120}>")
 """Message-IDs of the usual form; others are neither written nor looked up."""
 LONGEST_SUBJECT, LONGEST_BODY, LONGEST_THREAD = 250, 100_000, 10
+ENCODED = "=?"
+"""How encoded text begins in a header; the library would decode it, line breaks included."""
 UNSUBSCRIBE = {"en": "Unsubscribe", "de": "Abmelden", "fr": "Se désabonner"}
 FALLBACK = "en"
 
@@ -116,6 +118,11 @@ def _letter(message: Message) -> Letter:
                 f"message {message.outbox_id}: {field} holds the character U+{ord(found):04X}, which nobody sees and "
                 "which can hide a header or a text; remove it"
             )
+    if ENCODED in letter.subject:
+        raise PermanentFailure(
+            f"message {message.outbox_id}: subject holds {ENCODED!r}, which mail programs take for encoded text and "
+            "which can hide a header; remove it"
+        )
     return letter
 
 

@@ -76,7 +76,11 @@ class Mcp:
         mail = composed(message, self._head, self._now())
         text = mail.get_body(("plain",))
         assert text is not None
-        return {"to": recipient_of(message), "subject": str(mail["Subject"]), "body": text.get_content()}
+        return {
+            "to": recipient_of(message),
+            "subject": str(mail["Subject"]),
+            "body": text.get_content().replace("\r\n", "\n"),
+        }
 
     def _taken(self, server: str, tool: str) -> frozenset[str]:
         """The arguments that a tool takes; asked for before anything is handed over, so a failure is harmless."""

@@ -1,6 +1,7 @@
 """Slack: messages to colleagues, by a bot or an incoming webhook, and what each way of failing means."""
 
 import logging
+import re
 import ssl
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -26,6 +27,7 @@ NOT_TAKEN = frozenset(
 """Errors after which nothing was posted and a later attempt may succeed."""
 PERHAPS_TAKEN = frozenset({"fatal_error", "internal_error", "request_timeout"})
 """Errors of which Slack says that part of the work may have been done."""
+_CODE = re.compile(r"[a-z_]+")
 LONGEST = 3000
 DEFAULT_WAIT = 30.0
 # The SDK logs whole requests, webhook addresses included, for whoever turns debugging on.
@@ -58,7 +60,9 @@ class Bot:
             _refused(error.response.status_code, error.response.get("error") or "", error.response.headers)
         except (OSError, HTTPException, ValueError, SlackClientError) as error:
             _unanswered(error)
-        return Receipt(str(answer["ts"]), {"channel": str(answer["channel"])})
+        if not answer.get("ts"):
+            _unanswered(ValueError("it names no message"))
+        return Receipt(str(answer["ts"]), {"channel": str(answer.get("channel"))})
 
 
 class Webhook:
@@ -98,7 +102,7 @@ def _refused(status: int, error: str, headers: Mapping[str, Any]) -> NoReturn:
     sentence = f"Slack refused the message with status {status}: {error[:200] or 'no reason given'}"
     if status == 429 or error in NOT_TAKEN:
         raise TransientFailure(sentence, _seconds(headers))
-    if status >= 500 or error in PERHAPS_TAKEN:
+    if status >= 500 or error in PERHAPS_TAKEN or (status == 200 and not _CODE.fullmatch(error)):
         raise UncertainFailure(f"{sentence}; look in the channel whether it was posted")
     raise PermanentFailure(sentence)
 

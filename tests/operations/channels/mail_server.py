@@ -4,7 +4,7 @@
 
 Prints its port. `replies` are the first replies to MAIL, RCPT and DATA, null for none of its own; 421 closes the
 connection too. `drop` closes it at MAIL or RCPT, or after a message was taken and before that is said (`DATA`), as
-often as told. `slow` are the seconds that the answer to a message takes, `most` the messages that a connection may send.
+often as told. `slow` are the seconds that the answer to a message takes, `most` the messages of one connection.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Handler:
         self.replies = {name: list(each) for name, each in told.get("replies", {}).items()}
         self.drops = dict(told.get("drop", {}))
 
-    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, _: Any) -> str:  # noqa: N802
         session.sent = getattr(session, "sent", 0) + 1
         if session.sent > self.told.get("most", 10**9):
             self.close(server)
@@ -31,13 +31,13 @@ class Handler:
         envelope.mail_from = address
         return self.reply(server, "MAIL") or "250 OK"
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, _: Any) -> str:  # noqa: N802
         reply = self.reply(server, "RCPT")
         if reply is None:
             envelope.rcpt_tos.append(address)
         return reply or "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         await asyncio.sleep(self.told.get("slow", 0))
         reply = self.reply(server, "DATA") or "250 taken"
         if reply.startswith("250"):
@@ -61,7 +61,8 @@ class Handler:
     def note(self, server: SMTP, session: Session, envelope: Envelope) -> None:
         taken = {
             "from": envelope.mail_from, "to": envelope.rcpt_tos, "content": envelope.content.decode("latin-1"),
-            "tls": server.transport.get_extra_info("sslcontext") is not None, "login": session.authenticated, "peer": list(session.peer),
+            "tls": server.transport.get_extra_info("sslcontext") is not None, "login": session.authenticated,
+            "peer": list(session.peer),
         }  # fmt: skip
         with self.log.open("a") as log:
             log.write(json.dumps(taken) + "\n")
@@ -91,7 +92,8 @@ async def main() -> None:
 
     implicit = context if told.get("tls") == "tls" else None
     server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0, ssl=implicit)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 
