@@ -110,6 +110,7 @@ class Smtp:
                 server.login(self._login.username, self._login.password)
             server.ehlo_or_helo_if_needed()
             # The end of a message is a packet of its own, which would wait 40 ms for the server to confirm the last.
+            assert server.sock is not None
             server.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             server.close()

@@ -61,18 +61,18 @@ class MailServer:
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    """A context that trusts an authority of the tests' own, and a certificate with key that it made for `localhost`."""
-    made = trustme.CA()
-    file = tmp_path_factory.mktemp("certificates") / "server.pem"
-    made.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(file))
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path, Path]:
+    """A context that trusts an authority of the tests' own, a key with its certificate for `localhost`, and its own."""
+    made, folder = trustme.CA(), tmp_path_factory.mktemp("certificates")
+    made.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    made.cert_pem.write_to_path(str(folder / "authority.pem"))
     context = ssl.create_default_context()
     made.configure_trust(context)
-    return context, file
+    return context, folder / "server.pem", folder / "authority.pem"
 
 
 @pytest.fixture
-def mail_server(tmp_path: Path, authority: tuple[ssl.SSLContext, Path]) -> Iterator[Callable[..., MailServer]]:
+def mail_server(tmp_path: Path, authority: tuple[ssl.SSLContext, Path, Path]) -> Iterator[Callable[..., MailServer]]:
     """Starts mail servers with the faults that a test wants."""
     started: list[MailServer] = []
 
