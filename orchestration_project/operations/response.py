@@ -19,7 +19,7 @@ from orchestration_project.domain.addresses import address
 
 Kind = Literal["reply", "bounce_hard", "bounce_soft", "auto_reply", "unsubscribe", "complaint"]
 
-LARGEST = 1024 * 1024
+LARGEST = 256 * 1024
 """Bytes that are looked at; what matters comes first, and attachments come last."""
 MOST_PARTS, LONGEST_TEXT, LONGEST_HEADER = 50, 50_000, 2000
 MESSAGE_ID = re.compile(r"<[^\s<>@]{1,180}@[^\s<>@]{1,120}>", re.ASCII)
@@ -254,7 +254,7 @@ def _own_words(text: str) -> str:
 
 def _header(mail: Message | None, name: str) -> str:
     """A header in readable form; empty where there is none."""
-    told = str(mail.get(name, "") if mail is not None else "")[:LONGEST_HEADER]
+    told = _raw(mail, name)
     try:
         return str(make_header(decode_header(told)))
     except (HeaderParseError, LookupError, ValueError):
@@ -263,8 +263,19 @@ def _header(mail: Message | None, name: str) -> str:
 
 def _addresses(mail: Message | None, name: str) -> list[str]:
     """The addresses in a header, as it is written: names are decoded by nobody, so none can pose as an address."""
-    told = str(mail.get(name, "") if mail is not None else "")[:LONGEST_HEADER].rpartition(";")[2]
-    return [found for _, each in getaddresses([told]) if (found := address(each))]
+    try:
+        listed = getaddresses([_raw(mail, name).rpartition(";")[2]])
+    except RecursionError:
+        return []
+    return [found for _, each in listed if (found := address(each))]
+
+
+def _raw(mail: Message | None, name: str) -> str:
+    """A header as it is written, in UTF-8 where it should be ASCII; empty where there is none."""
+    for each, value in mail.raw_items() if mail is not None else ():
+        if each.lower() == name.lower():
+            return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:LONGEST_HEADER]
+    return ""
 
 
 def _first(found: list[str]) -> str | None:

@@ -50,7 +50,7 @@ def test_one_click_of_a_mail_program_or_on_the_button_suppresses_at_once(
         lambda url: url[:-1] + ("A" if url[-1] != "A" else "B"), lambda url: url[:-5], lambda url: url + "A",
         lambda url: url.replace(".", "", 1), lambda url: url.partition(".")[0], lambda url: f"{url}.x",
         lambda url: "/unsubscribe/" + Tokens("another secret for tests").token(READER), lambda url: "/unsubscribe/ü",
-        lambda url: "/unsubscribe/" + "A" * 5000, lambda url: "/unsubscribe/.",
+        lambda url: "/unsubscribe/" + "A" * 5000, lambda url: "/unsubscribe/..x",
     ],
 )  # fmt: skip
 def test_a_link_that_was_tampered_with_is_refused(
@@ -92,7 +92,7 @@ def test_a_weak_secret_is_refused() -> None:
 def test_a_token_tells_who_it_was_made_for_and_any_change_is_noticed(customer: str, address: str, flip: int) -> None:
     reader = Reader(customer, address)
     token = TOKENS.token(reader)
-    assert TOKENS.reader(token) == reader or len(token) > 2000
+    assert TOKENS.reader(token) == reader
     place = flip % len(token)
     for other in "Ab0-_.":
         if token[place] != other:
