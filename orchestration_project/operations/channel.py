@@ -9,8 +9,7 @@ from typing import Any, Protocol
 class Message:
     """One message of the outbox, as a channel gets it."""
 
-    id: str
-    """The outbox row."""
+    outbox_id: str
     idempotency_key: str
     """The same at every attempt; a channel hands it on where the other side can use it."""
     kind: str
@@ -23,13 +22,18 @@ class Message:
 class Receipt:
     """What the other side said when it took a message."""
 
-    external_id: str | None
-    """Its name for the message, by which replies are found; None where it gives none."""
+    external_id: str
+    """Its name for the message, by which replies are found."""
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TransientFailure(Exception):
-    """The message was surely not taken, and a later attempt may succeed."""
+    """The message was surely not taken, or can be handed over again without harm; a later attempt may succeed."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds that the other side asked to be left alone for."""
 
 
 class PermanentFailure(Exception):
