@@ -101,13 +101,14 @@ def _escalated(facts: Row, scan: Scan) -> Iterator[Row]:
     profile = facts.get(PROFILES) or {}
     for each in facts.get("escalations") or ():
         about, _, of = each["about"].partition(".")
-        if of == str(scan.day) or about in PARTS and profile.get(f"{PARTS[about]}_missing") == "not_collected":
+        unknown = about in PARTS and profile.get(f"{PARTS[about]}_missing") == "not_collected"
+        if unknown or of == str(scan.day):
             yield each
 
 
 def _failed(row: Row, facts: Row, scan: Scan) -> Envelope:
     attempts = json.loads(row["attempts"]) if row["attempts"] else None
-    data = Failure.model_validate({**row, "attempts": attempts or ()})
+    data = Failure.model_validate({**row, "kind": "failure", "attempts": attempts or ()})
     tried = 1 if attempts is None else len(data.attempts)
     return _enveloped(row["step"], facts, scan, Found(data, "failed", [data.reason]), row["raised_at"], tried, REVIEW)
 
@@ -118,7 +119,7 @@ def _unusable(row: Row, facts: Row, scan: Scan) -> Envelope:
     step = workflow.step("collector")
     key = hashlib.sha256("\n".join((workflow.workflow, row["source"], step, row["reason"])).encode()).hexdigest()[:24]
     data = Failure(
-        key=key, about=row["source"], error_class="missing_or_invalid_data", reason=row["reason"],
+        kind="failure", key=key, about=row["source"], error_class="missing_or_invalid_data", reason=row["reason"],
         pathway=workflow.handling.missing_or_invalid_data, cases=row["rows"], attempts=(), queue=None,
         owner=workflow.roles[step].owner, deadline=None, expires_at=None,
     )  # fmt: skip
@@ -176,7 +177,7 @@ def _nothing(table: str, facts: Row, scan: Scan) -> Found:
 
 def _profile(row: Row) -> Found:
     missing = dict(row["missing"] or ())
-    data = Profile.model_validate({**row, "missing": missing})
+    data = Profile.model_validate({**row, "kind": "profile", "missing": missing})
     return Found(data, "ok" if data.complete else "partial", [f"{name}: {why}" for name, why in missing.items()])
 
 
@@ -184,7 +185,7 @@ def _trend(row: Row) -> Found:
     trend = row["trend"]
     data = UsageTrend.model_validate(
         {
-            **row, "usage_trend": trend, "decline_percentage": row["decline_pct"],
+            **row, "kind": "usage_trend", "usage_trend": trend, "decline_percentage": row["decline_pct"],
             "overlap_decline_percentage": row["overlap_decline_pct"],
             "risk_factors": ["usage_decline"] if trend in ("down", "stopped") else [],
         }
@@ -196,18 +197,18 @@ def _trend(row: Row) -> Found:
 
 def _assessment(row: Row) -> Found:
     told = {"risk_factors": row["factors"] or (), "contributions": dict(row["contributions"] or ())}
-    data = RiskAssessment.model_validate({**row, **told})
+    data = RiskAssessment.model_validate({**row, "kind": "risk_assessment", **told})
     if data.no_score_reason is not None:
         return Found(data, "missing", [data.no_score_reason])
     return Found(data, "partial", ["low_confidence"]) if data.next_action == "human_review" else Found(data, "ok")
 
 
 def _draft(row: Row) -> Found:
-    return _text(Draft.model_validate({**row, "problems": row["problems"] or ()}))
+    return _text(Draft.model_validate({**row, "kind": "draft", "problems": row["problems"] or ()}))
 
 
 def _alert(row: Row) -> Found:
-    return _text(Alert.model_validate({**row, "problems": row["problems"] or ()}))
+    return _text(Alert.model_validate({**row, "kind": "alert", "problems": row["problems"] or ()}))
 
 
 def _text(data: Draft | Alert) -> Found:

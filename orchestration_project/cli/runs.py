@@ -122,13 +122,14 @@ def run_ids(home: Home, lake: Lake, tables: Iterable[str], day: date) -> dict[st
         return {}
     import dagster as dg
 
-    found = {}
+    found: dict[str, str] = {}
     with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
         for table in tables:
             wanted = dg.AssetRecordsFilter(dg.AssetKey(table), asset_partitions=[day.isoformat()])
             records = instance.fetch_materializations(wanted, limit=1).records
             written = lake.written_at(table, day.isoformat(), "scan_day").timestamp()
-            found |= {table: record.run_id for record in records if record.timestamp >= written}
+            if records and records[0].timestamp >= written:
+                found[table] = records[0].run_id
     return found
 
 

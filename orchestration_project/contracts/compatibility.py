@@ -102,4 +102,4 @@ def _below(old: Schema | bool, new: Schema | bool, place: str) -> Iterator[str]:
     if new is False:
         yield f"{place} is no longer allowed"
         return
-    yield from _compared({} if old is True else old, {} if new is True else new, place)  # type: ignore[arg-type]
+    yield from _compared({} if old is True else old, {} if new is True else new, place)

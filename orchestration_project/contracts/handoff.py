@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
@@ -46,7 +46,7 @@ class Data(BaseModel):
 class Profile(Data):
     """What was known of a customer; what is missing is null, and `missing` has the reasons."""
 
-    kind: Literal["profile"] = "profile"
+    kind: Literal["profile"]
     name: str | None
     segment: str | None
     industry: str | None
@@ -92,7 +92,7 @@ class Profile(Data):
 class UsageTrend(Data):
     """How a customer's use of the last 30 days stands against the 60 before."""
 
-    kind: Literal["usage_trend"] = "usage_trend"
+    kind: Literal["usage_trend"]
     usage_trend: Literal["up", "flat", "down", "stopped", "insufficient_history", "unknown"] = Field(
         description="Direction of use, or why there is none"
     )
@@ -121,7 +121,7 @@ class UsageTrend(Data):
 class RiskAssessment(Data):
     """A customer's risk with its reasons, or why there is none."""
 
-    kind: Literal["risk_assessment"] = "risk_assessment"
+    kind: Literal["risk_assessment"]
     score: Score | None
     no_score_reason: str | None
     probability: Share | None
@@ -142,7 +142,7 @@ class RiskAssessment(Data):
 class Draft(Data):
     """A message to a customer that nobody has sent yet."""
 
-    kind: Literal["draft"] = "draft"
+    kind: Literal["draft"]
     play: str
     factor: str
     language: str
@@ -157,7 +157,7 @@ class Draft(Data):
 class Alert(Data):
     """What an account manager is told of a customer at high risk."""
 
-    kind: Literal["alert"] = "alert"
+    kind: Literal["alert"]
     owner: str | None
     score: Score
     narrative: str
@@ -180,7 +180,7 @@ class Attempt(Data):
 class Failure(Data):
     """What a step could not do or use, and who is to look at it."""
 
-    kind: Literal["failure"] = "failure"
+    kind: Literal["failure"]
     key: str
     about: str
     error_class: Literal["missing_or_invalid_data", "tool_failure", "unexpected_output", "human_needed"]
@@ -188,7 +188,9 @@ class Failure(Data):
     pathway: str
     cases: Count = Field(description="Customers that failed in the same way; of quarantined rows, their number")
     attempts: tuple[Attempt, ...] = Field(description="Calls that were made for the customer; none of quarantined rows")
-    queue: str | None = Field(description="Where a person looks for it; null of quarantined rows, which wait for nobody")
+    queue: str | None = Field(
+        description="Where a person looks for it; null of quarantined rows, which wait for nobody"
+    )
     owner: str
     deadline: Moment | None
     expires_at: Moment | None
@@ -230,7 +232,8 @@ class Envelope(BaseModel):
         if (self.status == "ok") == bool(self.reasons):
             raise ValueError("there are reasons exactly where the status is not ok")
         failed = isinstance(self.data, Failure)
-        if self.status == "failed" and not failed or self.status in ("ok", "partial") and (failed or self.data is None):
+        usable = self.data is not None and not failed
+        if not {"ok": usable, "partial": usable, "missing": True, "failed": failed}[self.status]:
             raise ValueError(f"status {self.status} can't have {self.data.kind if self.data else 'no'} data")
         if self.idempotency_key != key_of(vars(self)):
             raise ValueError("idempotency_key is not that of the other fields")
@@ -260,8 +263,8 @@ def parsed(text: str | bytes) -> Envelope:
     version = told.get("schema_version") if isinstance(told, dict) else None
     if type(version) is not int or version != SCHEMA_VERSION:
         raise HandoffError(
-            f"The handoff has schema_version {version!r}, and this release reads {SCHEMA_VERSION} only; use the release "
-            "that wrote it, or have it written by this one."
+            f"The handoff has schema_version {version!r}, and this release reads {SCHEMA_VERSION} only; use the "
+            "release that wrote it, or have it written by this one."
         )
     try:
         return Envelope.model_validate_json(text, strict=True)
@@ -281,7 +284,7 @@ def misfit(error: ValidationError) -> str:
 def schemas() -> Mapping[str, dict[str, Any]]:
     """The JSON Schemas of the envelope and of each kind of data, by name."""
     models: dict[str, type[BaseModel]] = {"envelope": Envelope}
-    models |= {model.model_fields["kind"].default: model for model in TABLES}
+    models |= {get_args(model.model_fields["kind"].annotation)[0]: model for model in TABLES}
     return {name: _described(model.model_json_schema()) for name, model in models.items()}
 
 
