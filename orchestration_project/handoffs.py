@@ -8,8 +8,8 @@ import ibis
 import ibis.expr.types as ir
 
 from orchestration_project import escalations
-from orchestration_project.chains import PROFILES, Scan, chain
-from orchestration_project.contracts.handoff import Envelope
+from orchestration_project.chains import RESULTS, Scan, chain
+from orchestration_project.contracts.handoff import Envelope, HandoffError
 from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.domain.rules import RHYTHM_DAYS
 from orchestration_project.lake import Lake
@@ -30,8 +30,8 @@ class Handoffs:
 
     def __init__(self, lake: Lake, workflow: Manifest, day: date, run_ids: RunIds = lambda _: {}) -> None:
         self._lake, self._workflow, self._key = lake, workflow, day.isoformat()
-        outputs = dict.fromkeys(role.output for role in workflow.roles.values())
-        self._tables = [name for name in outputs if name == PROFILES or self._key in lake.partitions(name)]
+        outputs = _outputs(workflow)
+        self._tables = [name for name in outputs if name == outputs[0] or self._key in lake.partitions(name)]
         written = {name: lake.written_at(name, self._key, "scan_day") for name in self._tables}
         self._scan = Scan(workflow, day, written, self._rules_version(), run_ids(self._tables))
 
@@ -83,6 +83,8 @@ class Handoffs:
 
     def _quarantine(self) -> ir.Table | None:
         """Per customer, sources and reasons with the number of their rows, of months that the day may look back on."""
+        if all(role.agent != "collector" for role in self._workflow.roles.values()):
+            return None
         day = self._scan.day
         months = {month_key(month) for month in months_between(day - timedelta(RHYTHM_DAYS), day)}
         keys = [key for key in self._lake.partitions(QUARANTINE) if key.partition(".")[2] in {"", UNDATED, *months}]
@@ -98,6 +100,19 @@ class Handoffs:
         at = self._lake.written_at(QUARANTINE, source, "source").astimezone(UTC).replace(tzinfo=None)
         grouped = rows.group_by("customer_id", "source", "reason").agg(rows=rows.rows.sum())
         return grouped.mutate(written_at=ibis.timestamp(at.isoformat(sep=" ")))
+
+
+def _outputs(workflow: Manifest) -> list[str]:
+    """The tables that the steps write, that of the first step first."""
+    others = (role.output for role in workflow.roles.values())
+    outputs = list(dict.fromkeys([workflow.roles[workflow.first].output, *others]))
+    unknown = [table for table in outputs if table not in RESULTS]
+    if unknown:
+        raise HandoffError(
+            f"Workflow {workflow.workflow} writes {', '.join(unknown)}, which has no handoffs per scan day; name another "
+            "workflow with --workflow."
+        )
+    return outputs
 
 
 def _as_structs(rows: ir.Table, name: str) -> ir.Table:

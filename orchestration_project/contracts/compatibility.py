@@ -54,9 +54,8 @@ def _losses(old: Schema, new: Schema, place: str) -> Iterator[str]:
     yield from _values(old, new, place)
     yield from _limits(old, new, place)
     yield from _fields(old, new, place)
-    yield from _below(old.get("items", {}), new.get("items", {}), f"an item of {place}")
-    others = "additionalProperties"
-    yield from _below(old.get(others, True), new.get(others, True), f"any other field of {place}")
+    for keyword, what in (("items", "an item"), ("additionalProperties", "any other field")):
+        yield from _below(old.get(keyword, True), new.get(keyword, True), f"{what} of {place}")
 
 
 def _types(schema: Schema) -> set[str]:
