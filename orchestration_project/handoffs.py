@@ -109,8 +109,8 @@ def _outputs(workflow: Manifest) -> list[str]:
     unknown = [table for table in outputs if table not in RESULTS]
     if unknown:
         raise HandoffError(
-            f"Workflow {workflow.workflow} writes {', '.join(unknown)}, which has no handoffs per scan day; name another "
-            "workflow with --workflow."
+            f"Workflow {workflow.workflow} writes {', '.join(unknown)}, which has no handoffs per scan day; name "
+            "another workflow with --workflow."
         )
     return outputs
 

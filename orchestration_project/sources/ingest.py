@@ -208,5 +208,5 @@ def _ingested(
         lines |= {"rows": [1] * len(rejected), "customer_id": [None] * len(rejected)}
         if "month" in quarantine.columns:
             lines["month"] = [UNDATED] * len(rejected)
-        quarantine = ibis.union(quarantine, engine.keep(ibis.memtable(lines)).cast(dict(quarantine.schema())))
+        quarantine = ibis.union(quarantine, engine.keep(ibis.memtable(lines, schema=quarantine.schema())))
     return Ingested(table, quarantine, kept, dict(sorted(reasons.items())), present, raw)
