@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import ibis.expr.types as ir
@@ -98,6 +99,13 @@ class Lake:
 
         files = {key: self.folder / table / f"{column}={key}" / FILE for key in keys}
         return {key: pyarrow.parquet.read_metadata(file).num_rows for key, file in files.items()}
+
+    def written_at(self, table: str, key: str, column: str) -> datetime:
+        """When a partition was written, aware, in UTC."""
+        file = self.folder / table / f"{column}={key}" / FILE
+        if not file.exists():
+            raise LakeError(_not_there(table, f"{column} {key}"))
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
     def size(self, table: str) -> int:
         """Bytes on disk."""

@@ -1,6 +1,5 @@
 """Planning: the action plan of scan days, from what the lake says of them and what was done before."""
 
-
 import ibis
 import ibis.expr.types as ir
 

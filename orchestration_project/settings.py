@@ -325,7 +325,6 @@ class Home:
         """The operations store, where no other database is named."""
         return self.path / "operations.db"
 
-
     def outbox(self) -> Path:
         """Folder of the messages that go to files."""
         return self.path / "outbox"

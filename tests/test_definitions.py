@@ -22,6 +22,7 @@ COMMANDS = {
     "backfill",
     "top",
     "explain",
+    "handoffs",
     "doctor",
     "sources check",
     "learn",
@@ -96,7 +97,7 @@ def test_commands_are_these_and_each_says_what_it_does():
 
 def test_every_command_that_tells_something_can_tell_it_as_json():
     group = typer.main.get_command(app)
-    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if"}
+    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if", "handoffs"}
     assert all("--json" in [option for each in group.commands[name].params for option in each.opts] for name in telling)
     check = group.commands["sources"].commands["check"]
     assert "--json" in [option for each in check.params for option in each.opts]

@@ -75,6 +75,7 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         reason string What is wrong with the row
         original string The row as it was read
         rows int64 Source rows it stands for
+        customer_id string The customer it names, if any
         source string Partition: the source table, for usage with its month
         """
     ),
