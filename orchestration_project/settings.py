@@ -325,6 +325,7 @@ class Home:
         """The operations store, where no other database is named."""
         return self.path / "operations.db"
 
+    @property
     def outbox(self) -> Path:
         """Folder of the messages that go to files."""
         return self.path / "outbox"

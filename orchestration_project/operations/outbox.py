@@ -174,8 +174,8 @@ def finish(
     state = {"transient": "pending" if retry_at else "failed", "permanent": "failed"}.get(result, result)
     values: dict[str, Any] = {"state": state, "claimed_by": None, "claimed_until": None, "error": error}
     if state == "sent":
-        told = receipt or Receipt(None)
-        values |= {"sent_at": tx.now, "message_id": told.external_id, "receipt": dict(told.details)}
+        told = dict(receipt.details) if receipt else {}
+        values |= {"sent_at": tx.now, "message_id": receipt.external_id if receipt else None, "receipt": told}
     if state == "pending":
         values |= {"not_before": retry_at}
     tx.change(row, f"message {state}", error, **values)
