@@ -1,12 +1,19 @@
 """Actions: what is to be done for whom after a scan, and what is said to customers and account managers about it."""
 
+from typing import TYPE_CHECKING, Any
+
 import dagster as dg
 
 from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows, written
 from orchestration_project.contracts.manifest import Manifest
+from orchestration_project.domain.days import DayRange
 from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
 from orchestration_project.resources import Workspace
+from orchestration_project.settings import last_full_day
+
+if TYPE_CHECKING:
+    from orchestration_project.lake import Lake
 
 WHAT = {
     "outreach_drafts": "Messages to customers at medium risk, about what raised it most; verified against their facts.",
@@ -35,12 +42,13 @@ def _plan(partitions: Partitions, manifest: Manifest) -> dg.AssetsDefinition:
     )  # fmt: skip
     def plan(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.reports import report_plan
-        from orchestration_project.planning import Planning, no_records
+        from orchestration_project.planning import Planning
+        from orchestration_project.records import store_of
         from orchestration_project.scans import day_keys
 
         days = scan_days(context)
-        with workspace.lake() as lake:
-            Planning(lake, workspace, no_records(lake)).write(days)
+        with workspace.lake() as lake, store_of(workspace.home) as store:
+            Planning(lake, workspace, store).write(days)
             tell_rows(context, lake.counts("action_plan", day_keys(days), "scan_day"))
             return report_plan(days, lake)
 
@@ -74,12 +82,37 @@ def _texts(name: str, partitions: Partitions, manifest: Manifest) -> dg.AssetsDe
                 rows = drafted.rows
             lake.replace(name, rows, day_keys(days), "scan_day")
             tell_rows(context, lake.counts(name, day_keys(days), "scan_day"))
+            done = _handed_over(context, name, days, lake, workspace)
             review = drafted.review if drafted else 0
             check = dg.AssetCheckResult(
                 check_name="verified", passed=not review, severity=dg.AssetCheckSeverity.WARN,
                 metadata={"for a person to look at": review},
             )  # fmt: skip
-            result = written(drafted.figures if drafted else {"texts": "none: not the newest scan day"}, [check])
+            figures = drafted.figures if drafted else {"texts": "none: not the newest scan day"}
+            result = written({**figures, **done}, [check])
             return with_criteria(result, manifest, name, days, lake)
 
     return texts
+
+
+def _handed_over(
+    context: dg.AssetExecutionContext, name: str, days: DayRange, lake: "Lake", workspace: Workspace
+) -> dict[str, Any]:
+    """Hands the texts of a live scan over to the operations store; of any other run, why nothing is done."""
+    from orchestration_project.freshness import fresh_sources
+    from orchestration_project.operations.permit import NotLive, Permit
+
+    latest, now = last_full_day(workspace.now()), workspace.now()
+    try:
+        permit = Permit.for_run(
+            context.run_id, context.run.tags, days, latest, fresh_sources(lake, workspace, days.last), now
+        )
+    except NotLive as error:
+        return {"acted": f"no: {error}"}
+    from orchestration_project.acting import Acting
+    from orchestration_project.operations.store import Store
+
+    with Store.open(workspace.home) as store:
+        acting = Acting(store, lake, workspace, permit)
+        done = acting.queue_drafts() if name == "outreach_drafts" else acting.raise_alerts()
+    return {"acted": "yes", **done}

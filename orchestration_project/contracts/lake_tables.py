@@ -339,6 +339,7 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         variant_propensity float64 Probability with which it was drawn
         propensity float64 Probability of not being in the control group, for those who would be acted on
         control boolean Whether the customer is in the control group
+        assigned boolean Whether nothing but the control group stops it: whose outcomes tell whether acting helps
         expected_loss float64 Monthly revenue times probability of leaving, or times the place of a prior score
         owner string Account manager
         rank int64 Place among the owner's actions of the kind that nothing stops, the most valuable first

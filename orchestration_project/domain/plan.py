@@ -27,6 +27,7 @@ STAGES = (
     "no_address", "opted_out", "suppressed", "over_cap", "already_acted", "over_capacity",
 )  # fmt: skip
 """Where a customer's way can end before anything is done, in the order in which it is looked at."""
+CONTROL = "control_group"
 ALERT_PLAY = "account_alert"
 """The one play of alerts: its causes are what tells them apart."""
 
@@ -73,11 +74,12 @@ class Records:
     suppressions: ir.Table
     """`customer_id`, `from_day` and `to_day` (null for no end): whom nothing is sent to."""
     acts: ir.Table
-    """`customer_id`, `action`, `play`, `cause`, `day`: what was begun for whom."""
+    """`customer_id`, `action`, `play`, `cause`, `day`, `reaches`: what was begun for whom on a scan day, and whether it
+    may reach the customer, and so counts for the cap: not what was rejected or has failed."""
     stays: ir.Table
     """`customer_id`, `state`, `since`, `until`: stays in a band, those included that began before the lookback."""
     switched_off: frozenset[str] = frozenset()
-    """Plays that were switched off."""
+    """Plays that were switched off; `*` stands for all."""
 
 
 def action_plan(
@@ -93,7 +95,11 @@ def action_plan(
     table = _with_play(table, rules.plays, records.switched_off)
     table = table.mutate(control=control_flag(table.customer_id, rules.control_salt, rules.control_share))
     table = _with_history(table, records, rules)
-    table = table.mutate(before_capacity=_stopped(table, rules))
+    stages = _stages(table, rules)
+    table = table.mutate(
+        before_capacity=_first(stages),
+        eligible=_first({name: stages[name] for name in stages if name != CONTROL}).isnull(),
+    )
     table = _with_rank(table)
     over = _by_action(table, rules, lambda bounds: _above(table.rank, bounds.capacity))
     stopped = ibis.coalesce(table.before_capacity, over.ifelse("over_capacity", ibis.null("string")))
@@ -102,7 +108,7 @@ def action_plan(
     return table.mutate(stopped_at=stopped).select(
         "customer_id", "scan_day", action=table.wanted, state=table.state, since=table.since, play=table.play,
         cause=table.cause, variant=_variant(table, rules), variant_propensity=_variant_propensity(table, rules),
-        propensity=acted.ifelse(share, ibis.null("float64")), control=table.control,
+        propensity=acted.ifelse(share, ibis.null("float64")), control=table.control, assigned=table.eligible & ~over,
         expected_loss=table.expected_loss, owner=table.owner, rank=table.rank, stopped_at=stopped,
         autonomy=stopped.isnull().ifelse(_autonomy(table, rules), ibis.null("string")),
     )  # fmt: skip
@@ -167,7 +173,8 @@ def _with_play(table: ir.Table, plays: Sequence[PlayRule], off: frozenset[str]) 
     )
     factor = ibis.cases(*((table.play == play.name, play.factor) for play in plays), else_=ibis.null("string"))
     cause = ibis.cases((alert, alert_cause), else_=factor) if plays else alert.ifelse(alert_cause, ibis.null("string"))
-    return table.mutate(cause=cause, play_off=table.play.isin(sorted(off)) if off else ibis.literal(False))
+    is_off = ibis.literal("*" in off) | table.play.isin([*sorted(off), "*"])
+    return table.mutate(cause=cause, play_off=is_off)
 
 
 def _largest(options: Sequence[tuple[ir.BooleanValue, ir.FloatingValue, str]]) -> ir.StringValue:
@@ -186,10 +193,11 @@ def _with_history(table: ir.Table, records: Records, rules: PlanRules) -> ir.Tab
     held = held.distinct(on=["customer_id", "scan_day"])
     held = held.select("customer_id", "scan_day", suppressed=ibis.literal(True))
     past = keys.inner_join(records.acts.rename(act_play="play", act_cause="cause"), "customer_id")
-    past = past.filter(past.day <= past.scan_day, past.action == past.wanted)
+    # What the scan of this very day began is none of its reasons: it may run again, and then says the same.
+    past = past.filter(past.day < past.scan_day, past.action == past.wanted)
     age = number(past.scan_day) - number(past.day)
-    window = _by_action(past, rules, lambda bounds: age < bounds.cap_days)
-    same = (past.act_play == past.play) & (past.act_cause == past.cause) & (past.day > past.since)
+    window = past.reaches & _by_action(past, rules, lambda bounds: age < bounds.cap_days)
+    same = (past.act_play == past.play) & (past.act_cause == past.cause) & (past.day >= past.since)
     past = past.group_by("customer_id", "scan_day").agg(recent=window.sum(), acted=same.fill_null(False).any())
     on = ["customer_id", "scan_day"]
     table = table.left_join(held, on).drop("customer_id_right", "scan_day_right")
@@ -200,17 +208,17 @@ def _with_history(table: ir.Table, records: Records, rules: PlanRules) -> ir.Tab
     )  # fmt: skip
 
 
-def _stopped(table: ir.Table, rules: PlanRules) -> ir.StringValue:
-    """The first stage that does not let a customer pass; null where all do, but for the capacity."""
+def _stages(table: ir.Table, rules: PlanRules) -> dict[str, ir.BooleanValue]:
+    """Whom each stage stops, but for the capacity."""
     written = table.wanted == "outreach"
     capped = _by_action(table, rules, lambda bounds: _at_least(table.recent, bounds.cap_actions))
-    stages: dict[str, ir.BooleanValue] = {
+    return {
         "low_risk": table.wanted == "monitor",
         "no_score": table.wanted == "data_quality_review",
         "low_confidence": table.wanted == "human_review",
         "no_play": table.play.isnull(),
         "switched_off": table.play_off,
-        "control_group": table.control,
+        CONTROL: table.control,
         "leaving_announced": written & table.leaves_on.notnull(),
         "no_address": written & (table.contact_email.fill_null("").strip() == ""),
         "opted_out": written & table.opted_out.fill_null(False),
@@ -218,18 +226,25 @@ def _stopped(table: ir.Table, rules: PlanRules) -> ir.StringValue:
         "over_cap": capped,
         "already_acted": table.acted,
     }
+
+
+def _first(stages: Mapping[str, ir.BooleanValue]) -> ir.StringValue:
+    """The first stage that stops a customer; null where none does."""
     cases = [(stages[stage].fill_null(True), stage) for stage in STAGES if stage in stages]
     return ibis.cases(*cases, else_=ibis.null("string"))
 
 
 def _with_rank(table: ir.Table) -> ir.Table:
-    """`rank` among the actions of the same kind, owner and day that nothing stops, the most valuable first."""
+    """`rank` among the actions of the same kind, owner and day that nothing else stops, the most valuable first.
+
+    Who is in the control group holds a place too: it stands for those who are acted on in the others' places.
+    """
     order = ibis.window(
-        group_by=["scan_day", "wanted", "owner", table.before_capacity.isnull()],
+        group_by=["scan_day", "wanted", "owner", "eligible"],
         order_by=[table.expected_loss.desc(nulls_first=False), table.score.desc(), table.customer_id],
     )
     rank = (ibis.row_number().over(order) + 1).cast("int64")
-    return table.mutate(rank=table.before_capacity.isnull().ifelse(rank, ibis.null("int64")))
+    return table.mutate(rank=table.eligible.ifelse(rank, ibis.null("int64")))
 
 
 def _variant(table: ir.Table, rules: PlanRules) -> ir.StringValue:

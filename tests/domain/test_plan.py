@@ -44,7 +44,7 @@ PROFILES = KEYS | {"segment": TEXT, "mrr": REAL, "owner": TEXT, "contact_email":
                    "leaves_on": DATE}  # fmt: skip
 EPISODES = KEYS | {"state": TEXT, "since": DATE}
 SUPPRESSIONS = {"customer_id": TEXT, "from_day": DATE, "to_day": DATE}
-ACTS = {"customer_id": TEXT, "action": TEXT, "play": TEXT, "cause": TEXT, "day": DATE}
+ACTS = {"customer_id": TEXT, "action": TEXT, "play": TEXT, "cause": TEXT, "day": DATE, "reaches": pa.bool_()}
 STAYS = {"customer_id": TEXT, "state": TEXT, "since": DATE, "until": DATE}
 
 
@@ -56,7 +56,7 @@ def plan(engine):
         rows = [CUSTOMER | {"scan_day": DAY} | each for each in customers]
 
         def table(schema, rows):
-            names = [{name: row[name] for name in schema} for row in rows]
+            names = [{name: row.get(name, True) for name in schema} for row in rows]
             return engine.arrow(pa.Table.from_pylist(names, pa.schema(list(schema.items()))))
 
         with engine.scope():
@@ -121,7 +121,7 @@ STOPS: dict[str, dict[str, Any]] = {
     "over_cap": {"acts": [{"customer_id": "C1", "action": "outreach", "play": "help", "cause": "support_tickets",
                            "day": DAY - timedelta(13)}]},
     "already_acted": {"acts": [{"customer_id": "C1", "action": "outreach", "play": "check_in",
-                                "cause": "usage_decline", "day": SINCE + timedelta(1)}],
+                                "cause": "usage_decline", "day": SINCE, "reaches": False}],
                       "rules": replace(RULES, outreach=Bounds("auto"))},
     "over_capacity": {"rules": replace(RULES, outreach=Bounds("auto", capacity=0))},
 }  # fmt: skip
@@ -143,15 +143,18 @@ PASSES: dict[str, dict[str, Any]] = {
     "somebody else's suppression": {"suppressions": [{"customer_id": "C2", "from_day": SINCE, "to_day": None}]},
     "the cap's days are over": {"acts": [{"customer_id": "C1", "action": "outreach", "play": "help",
                                           "cause": "support_tickets", "day": DAY - timedelta(14)}]},
-    "an act of tomorrow, when the past is planned again": {
-        "acts": [{"customer_id": "C1", "action": "outreach", "play": "check_in", "cause": "usage_decline",
-                  "day": DAY + timedelta(1)}]
+    "an act of the same day, when a scan runs again": {
+        "acts": [{"customer_id": "C1", "action": "outreach", "play": "check_in", "cause": "usage_decline", "day": DAY}]
+    },
+    "what was rejected does not count for the cap": {
+        "acts": [{"customer_id": "C1", "action": "outreach", "play": "help", "cause": "support_tickets",
+                  "day": DAY - timedelta(1), "reaches": False}]
     },
     "an alert is no message": {"acts": [{"customer_id": "C1", "action": "alert", "play": "account_alert",
                                          "cause": "usage_decline", "day": DAY - timedelta(1)}]},
     "the same act in an earlier stay": {
         "acts": [{"customer_id": "C1", "action": "outreach", "play": "check_in", "cause": "usage_decline",
-                  "day": SINCE}],
+                  "day": SINCE - timedelta(1)}],
         "rules": replace(RULES, outreach=Bounds("auto")),
     },
 }  # fmt: skip
@@ -220,6 +223,17 @@ def test_the_control_group_is_the_one_that_is_drawn_for_ever(plan) -> None:
     assert all(row["control"] == in_control(row["customer_id"], "salt", 0.3) for row in rows)
     assert {row["stopped_at"] for row in rows if row["control"]} == {"control_group"}
     assert {row["propensity"] for row in rows} == {0.7}
+    assert all(row["assigned"] for row in rows)
+
+
+def test_who_is_held_back_by_the_control_group_holds_a_place_of_the_capacity(plan) -> None:
+    rules = replace(RULES, control_share=0.3, outreach=Bounds("auto", capacity=50))
+    rows = plan(*({"customer_id": f"C{n}", "mrr": float(n)} for n in range(100)), rules=rules)
+    drawn = [row for row in rows if row["assigned"]]
+    assert {row["customer_id"] for row in drawn} == {f"C{n}" for n in range(50, 100)}
+    assert [row["customer_id"] for row in drawn if row["stopped_at"]] == [
+        row["customer_id"] for row in drawn if row["control"]
+    ]
 
 
 ANY = st.fixed_dictionaries({
@@ -259,16 +273,18 @@ def test_no_combination_lets_a_forbidden_action_through_and_the_funnel_adds_up(
     for row in rows:
         if row["stopped_at"] is not None:
             assert row["autonomy"] is None
+            assert not row["assigned"] or row["control"]
             continue
+        assert row["assigned"]
         who = facts[row["customer_id"]]
-        past = [act for act in acts if act["customer_id"] == row["customer_id"] and act["day"] <= DAY]
+        past = [act for act in acts if act["customer_id"] == row["customer_id"] and act["day"] < DAY]
         assert not in_control(row["customer_id"], "salt", share)
         assert who["score"] is not None
         assert who["next_action"] != "human_review"
         assert row["play"] not in off
         assert {"outreach": "medium", "alert": "high"}[row["action"]] == who["state"]
         assert not any(act["action"] == row["action"] and act["play"] == row["play"] and act["cause"] == row["cause"]
-                       and act["day"] > who["since"] for act in past)  # fmt: skip
+                       and act["day"] >= who["since"] for act in past)  # fmt: skip
         if row["action"] == "outreach":
             assert who["opted_out"] is not True
             assert row["autonomy"] == ("approve" if who["opted_out"] is None else "auto")

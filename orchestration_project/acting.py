@@ -1,0 +1,251 @@
+"""Acting: what a live scan planned and wrote becomes actions, questions to people, tasks and messages, each once."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestration_project.contracts.manifest import Acts, Role
+from orchestration_project.domain.quiet_hours import Quiet, allowed_from
+from orchestration_project.drafting import ALERTS, DRAFTS
+from orchestration_project.lake import Lake
+from orchestration_project.operations import ledger, outbox, reviews
+from orchestration_project.operations.models import Action, Episode, Task
+from orchestration_project.operations.permit import Permit
+from orchestration_project.operations.store import Store, Transaction
+from orchestration_project.planning import PLAN
+from orchestration_project.resources import Workspace
+
+WHO = "scan"
+Row = dict[str, Any]
+PLANNED = ("play", "cause", "variant", "variant_propensity", "propensity", "expected_loss", "owner", "autonomy",
+           "stopped_at", "action", "state", "control", "assigned")  # fmt: skip
+PROFILE = ("name", "contact_name", "contact_email", "language", "timezone", "opted_out", "plan", "mrr", "segment")
+TOLD = ("score", "cause", "play", "variant", "expected_loss", "plan", "mrr", "segment", "contact_name", "written_by")
+"""What whoever decides is told of a customer, beside the text and its facts."""
+PRIORITIES = {"unverified_text": 2, "consent_unknown": 3, "approve_outreach": 3, "approve_alert": 1}
+"""Why a person is asked, and how urgent that is."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One acting step of the workflow: its name, its role, and how far it may go."""
+
+    step: str
+    role: Role
+    acts: Acts
+
+
+class Acting:
+    """Hands the texts of one live scan over to the operations store; whoever does it again changes nothing."""
+
+    def __init__(self, store: Store, lake: Lake, workspace: Workspace, permit: Permit) -> None:
+        self._store, self._lake, self._workspace, self._permit = store, lake, workspace, permit
+        self._workflow = workspace.workflow
+
+    def queue_drafts(self) -> Counter[str]:
+        """Messages to customers: sent, queued for a decision, or kept as drafts, as far as each may go by itself."""
+        desk = self._desk("outreach")
+        drafts = self._joined(DRAFTS)
+        with self._store.transaction(WHO, self._permit.now) as tx:
+            episodes = self._episodes(tx)
+            self._assign(tx, "outreach", desk, episodes)
+            wanted = [self._action(row, "outreach", episodes, _state(row)) for row in drafts]
+            new = {each.customer_id: each for each in ledger.record(tx, self._permit, wanted)}
+            rows = [row for row in drafts if row["customer_id"] in new]
+            asked = [self._question(row, new[row["customer_id"]], desk) for row in rows if _state(row) == "in_review"]
+            messages = [self._message(row, new[row["customer_id"]], desk) for row in rows if _state(row) == "queued"]
+            reviews.raise_items(tx, asked, self._permit)
+            outbox.enqueue(tx, self._permit, messages)
+        return Counter({"new actions": len(new), "to be decided": len(asked), "queued": len(messages)})
+
+    def raise_alerts(self) -> Counter[str]:
+        """Tasks for account managers: opened, brought up to date while open, closed once they are not needed."""
+        desk = self._desk("account_alert")
+        alerts = self._joined(ALERTS)
+        with self._store.transaction(WHO, self._permit.now) as tx:
+            episodes = self._episodes(tx)
+            self._assign(tx, "alert", desk, episodes)
+            planned = [row for row in alerts if row["stopped_at"] is None and row["autonomy"] != "shadow"]
+            wanted = [self._action(row, "alert", episodes, _state(row)) for row in planned]
+            new = {each.customer_id: each for each in ledger.record(tx, self._permit, wanted)}
+            due = self._permit.now + timedelta(hours=self._workflow.escalation.deadline_hours)
+            tasks = [self._task(row, new.get(row["customer_id"]), due) for row in alerts if row["autonomy"] != "shadow"]
+            opened = ledger.raise_tasks(tx, self._permit, tasks)
+            closed = self._close_recovered(tx)
+            rows = [row for row in planned if row["customer_id"] in new]
+            asked = [self._question(row, new[row["customer_id"]], desk) for row in rows if _state(row) == "in_review"]
+            messages = [self._alert(row, new[row["customer_id"]], desk, due) for row in rows if _state(row) == "queued"]
+            reviews.raise_items(tx, asked, self._permit)
+            outbox.enqueue(tx, self._permit, messages)
+        return Counter({
+            "new actions": len(new), "tasks opened": len(opened), "tasks updated": len(tasks) - len(opened),
+            "tasks closed": closed, "to be decided": len(asked), "queued": len(messages),
+        })  # fmt: skip
+
+    def _desk(self, agent: str) -> Desk:
+        step = self._workflow.step(agent)
+        role = self._workflow.roles[step]
+        assert role.acts is not None, "validated in the manifest"
+        return Desk(step, role, role.acts)
+
+    @cached_property
+    def _plan(self) -> dict[str, Row]:
+        """The plan of the scan day, of those for whom there is anything to note."""
+        table = self._lake.read(PLAN, [self._permit.scan_day.isoformat()], "scan_day")
+        rows = self._lake.engine.rows(table.select("customer_id", *PLANNED))
+        return {row["customer_id"]: row for row in rows}
+
+    def _joined(self, table: str) -> list[Row]:
+        """The texts of a table, each with its plan and with what is known of the customer."""
+        day = [self._permit.scan_day.isoformat()]
+        texts = self._lake.read(table, day, "scan_day").drop("scan_day").rename(state_of_text="state")
+        profiles = self._lake.read("customer_profiles", day, "scan_day").select("customer_id", *PROFILE)
+        scores = self._lake.read("risk_scores", day, "scan_day").select("customer_id", "score", "factors")
+        known = [name for name in ("play", "variant", "owner", "score") if name in texts.columns]
+        joined = texts.drop(*known).inner_join(profiles, "customer_id").inner_join(scores, "customer_id")
+        return [row | self._plan[row["customer_id"]] for row in self._lake.engine.rows(joined)]
+
+    def _episodes(self, tx: Transaction) -> dict[str, Episode]:
+        standings = [
+            ledger.Standing(row["customer_id"], None if row["state"] == "low" else row["state"])
+            for row in self._plan.values()
+            if row["state"] in ("medium", "high")
+        ]
+        open_ = tx.session.scalars(sa.select(Episode.customer_id).where(Episode.ended_on.is_(None)))
+        for customer in open_:
+            row = self._plan.get(customer)
+            if row is None:
+                standings.append(ledger.Standing(customer, None, "left"))
+            elif row["state"] == "low":
+                standings.append(ledger.Standing(customer, None))
+        return ledger.sync_episodes(tx, self._permit, standings)
+
+    def _assign(self, tx: Transaction, action: str, desk: Desk, episodes: Mapping[str, Episode]) -> None:
+        """Notes who was drawn for an action, and who against it, where anything comes of that."""
+        if desk.acts.autonomy not in ("approve", "auto"):
+            return
+        salt = self._workspace.settings.learning.control_salt
+        ledger.assign(tx, self._permit, [
+            ledger.NewAssignment(
+                customer, row["play"], episodes[customer].id, "control" if row["control"] else "treated",
+                row["propensity"], salt, row["variant"],
+            )
+            for customer, row in self._plan.items()
+            if row["action"] == action and row["assigned"] and customer in episodes
+        ])  # fmt: skip
+
+    def _action(self, row: Row, kind: str, episodes: Mapping[str, Episode], state: str) -> ledger.NewAction:
+        episode = episodes.get(row["customer_id"])
+        return ledger.NewAction(
+            self._workflow.workflow, row["customer_id"], kind, row["play"], row["cause"],
+            episode.id if episode else None, row["autonomy"], state, None, row["variant"], row["variant_propensity"],
+            row["expected_loss"], row["owner"],
+        )  # fmt: skip
+
+    def _question(self, row: Row, action: Action, desk: Desk) -> reviews.NewItem:
+        """What a person is asked before anything is done."""
+        to, now = self._workflow.escalation, self._permit.now
+        reason = _reason(row, action.kind)
+        what = f"{action.kind} {row['name'] or row['customer_id']}: {row['play'].replace('_', ' ')}"
+        text = {"subject": row["subject"], "body": row["body"]} if action.kind == "outreach" else {
+            "subject": what, "body": _as_text(row)
+        }  # fmt: skip
+        return reviews.NewItem(
+            key=f"action:{action.key}", reason_code=reason, step=desk.step, workflow=self._workflow.workflow,
+            queue=to.queue, owner=row["owner"] or to.owner, title=what,
+            deadline=now + timedelta(hours=to.deadline_hours), expires_at=now + timedelta(days=to.expires_after_days),
+            priority=PRIORITIES[reason], customer_id=row["customer_id"], action_id=action.id, **text,
+            context=_context(row) | self._quiet(row, desk), send=self._address(row, action, desk),
+        )  # fmt: skip
+
+    def _message(self, row: Row, action: Action, desk: Desk) -> outbox.NewMessage:
+        send, quiet = self._address(row, action, desk), self._quiet(row, desk)
+        text = {"subject": row["subject"], "body": row["body"]}
+        return outbox.NewMessage(
+            f"action:{action.id}", action.id, send.channel, send.kind, send.recipient, send.payload | text | quiet,
+            self._allowed_from(row, desk),
+        )  # fmt: skip
+
+    def _alert(self, row: Row, action: Action, desk: Desk, due: Any) -> outbox.NewMessage:
+        send = self._address(row, action, desk)
+        title = f"{row['name'] or row['customer_id']} is at high risk"
+        text = {"subject": title, "body": _as_text(row), "deadline": due.isoformat(timespec="minutes")}
+        return outbox.NewMessage(
+            f"action:{action.id}", action.id, send.channel, send.kind, send.recipient, send.payload | text,
+            self._allowed_from(row, desk),
+        )  # fmt: skip
+
+    def _address(self, row: Row, action: Action, desk: Desk) -> outbox.Address:
+        """Where it goes: to the customer, or to the account manager, and in whose absence to the step's owner."""
+        payload: Row = {"customer_id": row["customer_id"], "play": row["play"], "cause": row["cause"]}
+        if action.kind == "outreach":
+            payload |= {"recipient_name": row["contact_name"], "language": row["language"] or "en"}
+            return outbox.Address(desk.acts.channel, "email", row["contact_email"], payload)
+        payload |= {"score": row["score"], "recommended_actions": list(row["recommended_actions"])}
+        kind = "chat" if desk.acts.channel == "slack" else "task"
+        return outbox.Address(desk.acts.channel, kind, row["owner"] or desk.role.owner, payload)
+
+    def _quiet(self, row: Row, desk: Desk) -> Row:
+        hours = desk.acts.quiet_hours
+        if hours is None:
+            return {}
+        return {"quiet": {"start": hours.start, "end": hours.end, "weekends": hours.weekends,
+                          "zone": row["timezone"], "usual": self._workspace.settings.schedule.timezone}}  # fmt: skip
+
+    def _allowed_from(self, row: Row, desk: Desk) -> Any:
+        hours = desk.acts.quiet_hours
+        quiet = Quiet(hours.start, hours.end, hours.weekends) if hours else None
+        return allowed_from(self._permit.now, row["timezone"], quiet, self._workspace.settings.schedule.timezone)
+
+    def _task(self, row: Row, action: Action | None, due: Any) -> ledger.NewTask:
+        title = f"{row['name'] or row['customer_id']} is at high risk"
+        return ledger.NewTask(
+            row["customer_id"],
+            row["cause"],
+            title,
+            due,
+            action.id if action else None,
+            row["owner"],
+            row["score"],
+            _context(row) | {"narrative": row["narrative"], "recommended_actions": list(row["recommended_actions"])},
+        )
+
+    def _close_recovered(self, tx: Transaction) -> int:
+        """Closes the tasks of those who are not at high risk any more, or who are no customers any more."""
+        closed = 0
+        for task in tx.session.scalars(sa.select(Task).where(Task.state == "open").order_by(Task.id)).all():
+            row = self._plan.get(task.customer_id)
+            reason = "left" if row is None else None if row["state"] in ("high", None) else "recovered"
+            closed += bool(reason and ledger.close_task(tx, task.id, reason))
+        return closed
+
+
+def _state(row: Row) -> str:
+    """How far an action goes by itself: a text that says what its facts don't never goes on without a person."""
+    if row["autonomy"] == "draft":
+        return "drafted"
+    return "queued" if row["autonomy"] == "auto" and row["state_of_text"] == "verified" else "in_review"
+
+
+def _reason(row: Row, kind: str) -> str:
+    if row["state_of_text"] != "verified":
+        return "unverified_text"
+    if kind == "outreach" and row["opted_out"] is None:
+        return "consent_unknown"
+    return f"approve_{kind}"
+
+
+def _context(row: Row) -> Row:
+    """What whoever decides must see."""
+    return {name: row[name] for name in TOLD if row.get(name) is not None} | {
+        "factors": list(row["factors"] or ()), "problems": list(row["problems"] or ()), "facts": row["facts"],
+    }  # fmt: skip
+
+
+def _as_text(row: Row) -> str:
+    return "\n".join([row["narrative"], "", *(f"- {each}" for each in row["recommended_actions"])])
