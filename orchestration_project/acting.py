@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orchestration_project.case_files import case_files
 from orchestration_project.contracts.manifest import Acts, Role
 from orchestration_project.domain.quiet_hours import Quiet, allowed_from
 from orchestration_project.drafting import ALERTS, DRAFTS
@@ -46,6 +47,7 @@ class Acting:
     def __init__(self, store: Store, lake: Lake, workspace: Workspace, permit: Permit) -> None:
         self._store, self._lake, self._workspace, self._permit = store, lake, workspace, permit
         self._workflow = workspace.workflow
+        self._files: dict[str, Row] = {}
 
     def queue_drafts(self) -> Counter[str]:
         """Messages to customers: sent, queued for a decision, or kept as drafts, as far as each may go by itself."""
@@ -67,6 +69,8 @@ class Acting:
         """Tasks for account managers: opened, brought up to date while open, closed once they are not needed."""
         desk = self._desk("account_alert")
         alerts = self._joined(ALERTS)
+        day, customers = self._permit.scan_day, [row["customer_id"] for row in alerts]
+        self._files = case_files(self._lake, self._workflow, day, customers)
         with self._store.transaction(WHO, self._permit.now) as tx:
             episodes = self._episodes(tx)
             self._assign(tx, "alert", desk, episodes)
@@ -187,6 +191,7 @@ class Acting:
             payload |= {"recipient_name": row["contact_name"], "language": row["language"] or "en"}
             return outbox.Address(desk.acts.channel, "email", row["contact_email"], payload)
         payload |= {"score": row["score"], "recommended_actions": list(row["recommended_actions"])}
+        payload |= self._files[row["customer_id"]]
         kind = "chat" if desk.acts.channel == "slack" else "task"
         return outbox.Address(desk.acts.channel, kind, row["owner"] or desk.role.owner, payload)
 
@@ -212,8 +217,9 @@ class Acting:
             action.id if action else None,
             row["owner"],
             row["score"],
-            _context(row) | {"narrative": row["narrative"], "recommended_actions": list(row["recommended_actions"])},
-        )
+            _context(row) | self._files[row["customer_id"]]
+            | {"narrative": row["narrative"], "recommended_actions": list(row["recommended_actions"])},
+        )  # fmt: skip
 
     def _close_recovered(self, tx: Transaction) -> int:
         """Closes the tasks of those who are not at high risk any more, or who are no customers any more."""

@@ -1,6 +1,7 @@
 """Charts: pictures for the Dagster UI and for reports, drawn on this machine."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -166,6 +167,26 @@ def level_bars(steps: Any, domain: tuple[float, float]) -> Any:
     y = alt.Y("points:Q", title="Points", scale=alt.Scale(domain=list(domain)))
     bars = alt.Chart(steps).mark_bar(color=MODEL_COLOURS["candidate"])
     return bars.encode(x=alt.X("x:O", title=None, axis=alt.Axis(labelAngle=0)), y=y)
+
+
+def score_trend(days: Sequence[Mapping[str, Any]], medium_from: float, high_from: float) -> str:
+    """One customer's score from day to day, with the edges of the bands; `days` have `day` (ISO) and `score`."""
+    import altair as alt
+
+    line = (
+        alt.Chart(alt.Data(values=[dict(each) for each in days]))
+        .mark_line()
+        .encode(
+            x=alt.X("day:T", title=None),
+            y=alt.Y("score:Q", title="Risk score", scale=alt.Scale(domain=[1, 10])),
+        )
+    )
+    edges = (
+        alt.Chart(alt.Data(values=[{"edge": medium_from}, {"edge": high_from}]))
+        .mark_rule(color=GREY, strokeDash=[4, 3])
+        .encode(y="edge:Q")
+    )
+    return drawing(line + edges, *SMALL)
 
 
 def picture(chart: Any) -> dg.MetadataValue:

@@ -37,7 +37,12 @@ class Handoffs:
 
     def of(self, customer: str) -> list[Envelope]:
         """The handoffs of one customer; none where nothing is known of it on that day."""
-        return [each for facts in self._lake.engine.rows(self._facts(customer)) for each in self._chain(facts)]
+        return self.among([customer]).get(customer, [])
+
+    def among(self, customers: Sequence[str]) -> dict[str, list[Envelope]]:
+        """The handoffs of some customers; nobody of whom nothing is known."""
+        rows = self._lake.engine.rows(self._facts(customers))
+        return {facts["customer_id"]: self._chain(facts) for facts in rows}
 
     def each(self) -> Iterator[Envelope]:
         """The handoffs of all customers, in their order; what names no customer comes first."""
@@ -55,12 +60,12 @@ class Handoffs:
         version: str | None = self._lake.engine.value(factors.rules_version.max())
         return version
 
-    def _facts(self, customer: str | None = None) -> ir.Table:
-        """One row per customer, or for one, as `chain` wants them."""
+    def _facts(self, customers: Sequence[str] | None = None) -> ir.Table:
+        """One row per customer, of all or of some, as `chain` wants them."""
         parts = {name: _as_structs(self._lake.read(name, [self._key], "scan_day"), name) for name in self._tables}
         parts |= {escalations.TABLE: self._escalations(), QUARANTINE: self._quarantine()}
         wanted = {
-            name: part if customer is None else part.filter(part.customer_id == customer)
+            name: part if customers is None else part.filter(part.customer_id.isin(customers))
             for name, part in parts.items()
             if part is not None
         }
