@@ -2,10 +2,11 @@
 
 import dagster as dg
 
+from assets.contracts import contract_spec, with_contract
 from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows, written
 from orchestration_project.contracts.manifest import Manifest
-from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
+from orchestration_project.partitions import WHOLE_RANGE, Partitions, day_keys, scan_days
 from orchestration_project.resources import Workspace
 
 WHAT = {
@@ -29,21 +30,21 @@ def _texts(name: str, partitions: Partitions, manifest: Manifest) -> dg.AssetsDe
         ),
         check_specs=[
             *criterion_specs(manifest, name),
+            contract_spec(name),
             dg.AssetCheckSpec("verified", asset=name, description="Every text says only what its facts say."),
         ],
     )  # fmt: skip
     def texts(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from orchestration_project.drafting import Drafting, nothing
-        from orchestration_project.scans import day_keys
 
         days = scan_days(context)
         with workspace.lake() as lake:
+            newest = days.last == workspace.yesterday
+            if past := day_keys(days)[: -1 if newest else None]:
+                lake.replace(name, nothing(name, lake), past, "scan_day")
             drafted = None
-            rows = nothing(name, lake)
-            if days.last == workspace.yesterday:
+            if newest:
                 drafted = Drafting(lake, workspace, manifest, context.log.info).write(name, days.last)
-                rows = drafted.rows
-            lake.replace(name, rows, day_keys(days), "scan_day")
             tell_rows(context, lake.counts(name, day_keys(days), "scan_day"))
             review = drafted.review if drafted else 0
             check = dg.AssetCheckResult(
@@ -51,6 +52,7 @@ def _texts(name: str, partitions: Partitions, manifest: Manifest) -> dg.AssetsDe
                 metadata={"for a person to look at": review},
             )  # fmt: skip
             result = written(drafted.figures if drafted else {"texts": "none: not the newest scan day"}, [check])
-            return with_criteria(result, manifest, name, days, lake)
+            left_out = {days.last: drafted.left_out} if drafted else {}
+            return with_criteria(with_contract(result, name, days, left_out, lake), manifest, name, days, lake)
 
     return texts

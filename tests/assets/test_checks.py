@@ -17,7 +17,7 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 def test_every_check_passes_on_good_data(company, runs):
     checks = company.checks(runs.refresh) | company.checks(runs.scan)
-    assert len(checks) == 24
+    assert len(checks) == 30
     assert [name for name, each in checks.items() if not each.passed] == []
 
 
