@@ -40,7 +40,8 @@ def with_contract(
         day: read[key] - kept[key] - left_out.get(day, 0) if read else 0
         for day, key in zip(days.dates, day_keys(days), strict=True)
     }
-    stops = lost[days.last] or (left_out.get(days.last) and not kept[days.last.isoformat()])
+    last = days.last.isoformat()
+    stops = lost[days.last] or (read.get(last) and not kept[last])
     check = dg.AssetCheckResult(
         check_name=CHECK,
         passed=not any(left_out.values()) and not any(lost.values()),

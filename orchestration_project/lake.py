@@ -117,6 +117,16 @@ class Lake:
         files = {key: self.folder / table / f"{column}={key}" / FILE for key in keys}
         return {key: pyarrow.parquet.read_metadata(file).num_rows for key, file in files.items()}
 
+    def shapes(self, table: str, keys: Iterable[str], column: str) -> list[str]:
+        """A key for each set of columns and types that partitions have; one, where all are alike."""
+        import pyarrow.parquet
+
+        files = {key: self.folder / table / f"{column}={key}" / FILE for key in keys}
+        found: dict[str, str] = {}
+        for key, file in files.items():
+            found.setdefault(str(pyarrow.parquet.read_schema(file).remove_metadata()), key)
+        return list(found.values())
+
     def size(self, table: str) -> int:
         """Bytes on disk."""
         return sum(file.stat().st_size for file in (self.folder / table).rglob("*.parquet"))

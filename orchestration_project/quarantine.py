@@ -39,8 +39,11 @@ class CheckedStep:
     def read(self, table: str) -> ir.Table:
         """Rows that an earlier step wrote; `ContractError` where they are not such a table at all."""
         if table not in self._read:
-            rows = self._lake.read(table, day_keys(self._days), "scan_day")
-            require_columns(table, rows, f"materialize it again for {self._days.first} to {self._days.last}")
+            keys = day_keys(self._days)
+            rows = self._lake.read(table, keys, "scan_day")
+            for key in self._lake.shapes(table, keys, "scan_day"):
+                alike = rows if len(keys) == 1 else self._lake.read(table, [key], "scan_day")
+                require_columns(table, alike, f"materialize it again for {key}")
             self._read[table] = self._kept(table, rows, "missing_or_invalid_data")
         return self._read[table]
 

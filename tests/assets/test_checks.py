@@ -78,16 +78,6 @@ def test_use_after_the_scan_day_is_told(company):
     assert results["unique"].passed
 
 
-def test_a_severity_beyond_1_makes_a_score_beyond_10_and_the_scan_fails(copy):
-    day = copy.days.last
-    with copy.tampered("risk_factors", replaced("usage_decline", 30.0)):
-        result = copy.scan(day, only="risk_scores")
-    checks = copy.checks(result)
-    assert not result.success
-    assert not checks["risk_scores.in_range"].passed
-    assert checks["risk_scores.adds_up"].passed
-
-
 def test_a_customer_twice_among_the_profiles_is_told_by_what_is_made_of_them(copy):
     with copy.tampered("customer_profiles", twice):
         checks = copy.checks(copy.scan(copy.days.last, only="risk_factors"))
