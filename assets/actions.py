@@ -1,4 +1,4 @@
-"""Actions: what is to be written to customers and said to account managers, after the newest scan."""
+"""Actions: what is to be done for whom after a scan, and what is said to customers and account managers about it."""
 
 import dagster as dg
 
@@ -17,14 +17,44 @@ WHAT = {
 
 def action_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDefinition]:
     """The assets of group `actions`."""
-    return [_texts(name, partitions, manifest) for name in WHAT]
+    return [_plan(partitions, manifest), *(_texts(name, partitions, manifest) for name in WHAT)]
+
+
+def _plan(partitions: Partitions, manifest: Manifest) -> dg.AssetsDefinition:
+    @dg.asset(
+        name="action_plan", group_name="actions", kinds=KINDS, owners=owners(manifest, "risk_scores"),
+        metadata=table_metadata("action_plan"), partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
+        automation_condition=dg.AutomationCondition.eager(), deps=["risk_scores", "customer_profiles"],
+        description="What is to be done for each customer, by which play and how far by itself, or at which stage of "
+        "the funnel it stopped. Of past days it says what would have been done; nothing is done by it.",
+        check_specs=[
+            contract_spec("action_plan"),
+            dg.AssetCheckSpec("unique", asset="action_plan"),
+            dg.AssetCheckSpec(
+                "funnel", asset="action_plan", description="Every customer of the scan has one place in the funnel."
+            ),
+        ],
+    )  # fmt: skip
+    def plan(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+        from assets.reports import report_plan
+        from orchestration_project.planning import Planning, no_records
+
+        days = scan_days(context)
+        with workspace.lake() as lake:
+            planning = Planning(lake, workspace, no_records(lake))
+            planning.write(days)
+            tell_rows(context, lake.counts("action_plan", day_keys(days), "scan_day"))
+            return with_contract(report_plan(days, lake), "action_plan", days, planning.left_out, lake)
+
+    return plan
 
 
 def _texts(name: str, partitions: Partitions, manifest: Manifest) -> dg.AssetsDefinition:
     @dg.asset(
         name=name, group_name="actions", kinds=KINDS, owners=owners(manifest, name), metadata=table_metadata(name),
         partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
-        automation_condition=dg.AutomationCondition.eager(), deps=["risk_scores", "customer_profiles", "usage_trends"],
+        automation_condition=dg.AutomationCondition.eager(),
+        deps=["action_plan", "risk_scores", "customer_profiles", "usage_trends"],
         description=described(
             manifest, name, f"{WHAT[name]} Only the newest scan day has any: nobody acts on the past."
         ),

@@ -18,6 +18,7 @@ MADE_OF = {
     "usage_trends": "customer_profiles",
     "risk_factors": "customer_profiles",
     "risk_scores": "risk_factors",
+    "action_plan": "risk_scores",
 }
 """Tables that have a row for each row of another."""
 

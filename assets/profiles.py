@@ -18,7 +18,10 @@ def profile_assets(partitions: Partitions, manifest: Manifest) -> list[dg.Assets
         metadata=table_metadata("customer_profiles"), partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         automation_condition=dg.AutomationCondition.eager(),
         deps=["customers", "support_tickets", "invoices", "engagements", "usage_daily"],
-        description=described(manifest, "customer_profiles", "What was known of each customer on a scan day: attributes, tickets, payments, engagement."),
+        description=described(
+            manifest, "customer_profiles",
+            "What was known of each customer on a scan day: attributes, tickets, payments, engagement.",
+        ),
         check_specs=[
             *criterion_specs(manifest, "customer_profiles"),
             contract_spec("customer_profiles"),

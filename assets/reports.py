@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import dagster as dg
+import ibis
 import ibis.expr.types as ir
 from ibis import _
 
@@ -11,6 +12,7 @@ from assets.results import records, unique_key, written
 from orchestration_project import charts
 from orchestration_project.domain.completeness import PARTS, coverage_by_field
 from orchestration_project.domain.days import DayRange
+from orchestration_project.domain.plan import STAGES, funnel
 from orchestration_project.domain.rules import FAMILIES
 from orchestration_project.lake import Lake
 from orchestration_project.partitions import day_keys
@@ -64,6 +66,20 @@ def report_factors(days: DayRange, lake: Lake) -> dg.MaterializeResult:
     )
     unique = unique_key("unique", factors, ("customer_id", "scan_day"), lake.engine.rows)
     return written({"families": table}, [unique])
+
+
+def report_plan(days: DayRange, lake: Lake) -> dg.MaterializeResult:
+    """What the UI says of scan days in `action_plan`: the funnel of the newest, and whether it adds up on each."""
+    plan, scores = (lake.read(name, day_keys(days), "scan_day") for name in ("action_plan", "risk_scores"))
+    counts = lake.engine.rows(funnel(plan.filter(plan.scan_day == ibis.date(days.last))))
+    order = {stage: n for n, stage in enumerate((*STAGES, None))}
+    counts.sort(key=lambda row: (order[row["stopped_at"]], row["action"]))
+    lost = lake.engine.value(scores.anti_join(plan, ["customer_id", "scan_day"]).count())
+    check = dg.AssetCheckResult(check_name="funnel", passed=not lost, metadata={"customers without a place": lost})
+    unique = unique_key("unique", plan, ("customer_id", "scan_day"), lake.engine.rows)
+    planned = sum(row["customers"] for row in counts if row["stopped_at"] is None)
+    told = [row | {"stopped_at": row["stopped_at"] or "planned"} for row in counts]
+    return written({"funnel": records(told), "planned": planned}, [unique, check])
 
 
 def report_scores(days: DayRange, problems: Iterable[str], lake: Lake) -> dg.MaterializeResult:

@@ -1,9 +1,13 @@
 """Generates the parts of the documentation that repeat what code says: `python -m docs.generate`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestration_project.cli.scaffold import documented
+from orchestration_project.contracts.compatibility import incompatibilities
+from orchestration_project.contracts.handoff import SCHEMA_VERSION, schemas
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
 from orchestration_project.contracts.tables import SOURCE_TABLES, Column
 from orchestration_project.settings import Settings
@@ -38,7 +42,26 @@ Parquet files below `lake/` in the home: `<table>/part-0.parquet`, or one folder
 
 def pages() -> Mapping[str, str]:
     """The generated pages, by file name."""
-    return {"settings.md": settings_page(), "tables.md": tables_page()}
+    return {"settings.md": settings_page(), "tables.md": tables_page(), **schema_files()}
+
+
+def schema_files() -> Mapping[str, str]:
+    """The JSON Schemas of handoffs, each version in a folder of its own that stays when the next one comes."""
+    return {
+        f"schemas/v{SCHEMA_VERSION}/{name}.json": json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+        for name, schema in schemas().items()
+    }
+
+
+def broken_promises(folder: Path) -> Iterator[str]:
+    """What the schemas no longer allow or tell that those written below a folder under the same version do."""
+    files = {folder / name: text for name, text in schema_files().items()}
+    for written in sorted((folder / "schemas" / f"v{SCHEMA_VERSION}").glob("*.json")):
+        if written not in files:
+            yield f"{written.name}: the whole schema is gone"
+            continue
+        old = json.loads(written.read_text(encoding="utf-8"))
+        yield from (f"{written.name}: {each}" for each in incompatibilities(old, json.loads(files[written])))
 
 
 def settings_page() -> str:
@@ -89,8 +112,12 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def main() -> None:
-    """Writes the generated pages."""
+    """Writes the generated pages; but no schema that breaks what its version promised."""
+    broken = list(broken_promises(FOLDER))
+    if broken:
+        sys.exit("\n".join([*broken, "Raise SCHEMA_VERSION in contracts/handoff.py; the folder of the old one stays."]))
     for name, text in pages().items():
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
         (FOLDER / name).write_text(text, encoding="utf-8")
 
 

@@ -51,7 +51,7 @@ class Drafting:
     def write(self, table: str, day: date) -> Drafted:
         """Writes a day of `outreach_drafts` or `account_alerts`; who could not be served by the model is escalated."""
         step = CheckedStep(DayRange(day, day), self._lake, self._workspace)
-        people = self._people(step, "outreach" if table == DRAFTS else "alert")
+        people = self._people(step, table)
         plays = self._workflow.roles[self._workflow.step("outreach")].plays
         if table == DRAFTS:
             requests = [facts.outreach(row, plays) for row in people]
@@ -82,13 +82,19 @@ class Drafting:
         with Replies(self._workspace.home.replies) as replies:
             yield Anthropic(settings, replies, key, self._log)
 
-    def _people(self, step: CheckedStep, action: str) -> list[Row]:
-        """The customers of a next action who may be written about, with all that texts are made of."""
-        scores, profiles, trends = (step.read(name).select(*columns) for name, columns in facts.COLUMNS.items())
-        wanted = scores.filter(scores.next_action == action)
-        joined = wanted.inner_join(profiles, "customer_id").left_join(trends, "customer_id")
-        if action == "outreach":
-            joined = joined.filter(~joined.opted_out.fill_null(False))
+    def _people(self, step: CheckedStep, table: str) -> list[Row]:
+        """The customers whom a table is about, with all that texts are made of.
+
+        A message is written where one is planned; an alert also where it was given before, to bring it up to date.
+        """
+        scores, profiles, trends, plan = (step.read(name).select(*columns) for name, columns in facts.COLUMNS.items())
+        if table == DRAFTS:
+            wanted = plan.filter(plan.action == "outreach", plan.stopped_at.isnull(), plan.autonomy != "shadow")
+        else:
+            going_on = plan.stopped_at.isnull() | (plan.stopped_at == "already_acted")
+            wanted = plan.filter(plan.action == "alert", going_on)
+        joined = wanted.inner_join(scores, "customer_id").inner_join(profiles, "customer_id")
+        joined = joined.left_join(trends, "customer_id")
         return self._lake.engine.rows(joined.order_by(joined.score.desc(), joined.customer_id))
 
     def _strangers(self, step: CheckedStep) -> facts.Strangers:
@@ -135,7 +141,8 @@ def _drafts(result: Result, day: date) -> list[Row]:
         assert isinstance(text.output, Draft)
         told = {"subject": text.output.subject, "body": text.output.body}
         about = {
-            "play": text.request.template,
+            "play": text.request.facts["play"],
+            "variant": text.request.template,
             "factor": text.request.facts["factor"],
             "language": text.request.language,
         }

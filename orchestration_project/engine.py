@@ -18,6 +18,8 @@ LONGEST_LINE = 1 << 24
 """Bytes that one line of a text file may have, and that are read at once."""
 ROWS_READ_AT_ONCE = 32_768
 """Rows of one group in a partition's file: threads share out groups, so 100,000 rows keep more than one busy."""
+ROWS_AT_A_TIME = 2_000
+"""Rows that are plain values at once where there may be many."""
 STRAY = "rows of another partition: "
 UNREADABLE = (
     ("Permission denied", "this user may not read it", "change its owner or its mode"),
@@ -167,6 +169,13 @@ class Engine:
         """The rows of a small expression, as plain values; absent values are None."""
         with computable():
             return self._ibis.to_pyarrow(expression).to_pylist()
+
+    def batches(self, expression: ir.Table) -> Iterator[list[dict[str, Any]]]:
+        """The rows of an expression that may be large, so many at a time, as plain values."""
+        self._ibis._run_pre_execute_hooks(expression)
+        with computable():
+            for batch in self._duckdb.sql(self._ibis.compile(expression)).to_arrow_reader(ROWS_AT_A_TIME):
+                yield batch.to_pylist()
 
     def frame(self, expression: ir.Table) -> Any:
         """The rows of a small expression, as a pandas frame."""

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import ibis.expr.types as ir
@@ -126,6 +127,13 @@ class Lake:
         for key, file in files.items():
             found.setdefault(str(pyarrow.parquet.read_schema(file).remove_metadata()), key)
         return list(found.values())
+
+    def written_at(self, table: str, key: str, column: str) -> datetime:
+        """When a partition was written, aware, in UTC."""
+        file = self.folder / table / f"{column}={key}" / FILE
+        if not file.exists():
+            raise LakeError(_not_there(table, f"{column} {key}"))
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
     def size(self, table: str) -> int:
         """Bytes on disk."""

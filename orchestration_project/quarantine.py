@@ -21,8 +21,8 @@ from orchestration_project.resources import Workspace
 from orchestration_project.sources.canonical import as_text
 from orchestration_project.sources.ingest import QUARANTINE
 
-GOVERNED_WITH = {"risk_factors": "risk_scores"}
-"""Tables that are no step's output by themselves, with the one that they are made for."""
+GOVERNED_WITH = {"risk_factors": "risk_scores", "action_plan": "risk_scores"}
+"""Tables that are no step's output by themselves, with the one whose step answers for them."""
 FOUND = ("customer_id", "scan_day", "reason", "error_class")
 
 
@@ -87,7 +87,8 @@ class CheckedStep:
         rows = [self._lake.engine.keep(ibis.memtable([], schema=types))]
         for each in self._aside:
             source = ibis.literal(f"{table}.") + each.scan_day.cast("string")
-            rows.append(each.select("reason", "original", rows=ibis.literal(1, "int64"), source=source))
+            one = ibis.literal(1, "int64")
+            rows.append(each.select("reason", "original", rows=one, customer_id=each.customer_id, source=source))
         self._lake.replace(QUARANTINE, ibis.union(*rows) if self._aside else rows[0], changed, "source")
 
     def _escalate(self, table: str, day: date, cases: Sequence[Case]) -> None:

@@ -1,18 +1,25 @@
 """Settings: where a home keeps its state, and every choice a user can make about it."""
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from orchestration_project.domain.addresses import address
 from orchestration_project.domain.rules import CompletenessRules, LearningRules, RiskSettings
+from orchestration_project.domain.texts import unseen
 
+LOCAL = ("localhost", "127.0.0.1", "[::1]", "::1")
 Model = TypeVar("Model", bound=BaseModel)
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PASSWORD = re.compile(r"://[^/@:]*:(?P<user>.+)@|[?&](password|passwd|pwd)=(?P<query>[^&]+)", re.IGNORECASE)
 
 
 class SettingsError(Exception):
@@ -90,6 +97,147 @@ class LanguageModelSettings(_Group):
         return (input_tokens * self.usd_per_million_input + output_tokens * self.usd_per_million_output) / 1_000_000
 
 
+class OperationsSettings(_Group):
+    """Where it is kept what people decide and what leaves the system."""
+
+    url: str | None = Field(
+        default=None,
+        description="Database, for example ${OPERATIONS_URL} with postgresql://user:password@host/name in that "
+        "environment variable; default: operations.db in the home.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _no_password(cls, url: str | None) -> str | None:
+        if url and holds_password(url):
+            raise ValueError("it holds a password; put the URL into an environment variable and write ${NAME} here")
+        return url
+
+
+class _Server(_Group):
+    """How a mail server is reached; who has no name for it does without."""
+
+    host: str | None = None
+    security: Literal["starttls", "tls", "none"]
+    username_variable: str | None = Field(default=None, description="Environment variable with the user name.")
+    password_variable: str | None = Field(default=None, description="Environment variable with the password.")
+    timeout_seconds: float = Field(default=30, gt=0, le=600, description="For one answer of the server.")
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.security == "none" and self.host not in (None, *LOCAL):
+            raise ValueError("security `none` is for a server on this machine only; use starttls or tls")
+        if bool(self.username_variable) != bool(self.password_variable):
+            raise ValueError("username_variable and password_variable go together")
+        return self
+
+
+class SmtpSettings(_Server):
+    """The server that e-mail goes out through."""
+
+    host: str | None = Field(default=None, description="Name of the SMTP server; default: none, so none is sent.")
+    port: int = Field(default=587, ge=1, le=65_535, description="587 for starttls, 465 for tls.")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="Encryption, certificate checked; `none` only on this machine."
+    )
+    per_minute: float = Field(default=60, ge=0, description="E-mails a minute at most, per process; 0: no limit.")
+
+
+class SlackSettings(_Group):
+    """The Slack workspace that messages go to: by a bot, or by an incoming webhook."""
+
+    token_variable: str | None = Field(
+        default=None, description="Environment variable with the bot's token; default: no bot."
+    )
+    webhook_variable: str | None = Field(
+        default=None, description="Environment variable with an incoming webhook's URL; default: no webhook."
+    )
+    base_url: str = Field(default="https://slack.com/api/", description="Address of the API.")
+    timeout_seconds: int = Field(default=30, ge=1, le=600, description="For one answer.")
+    per_minute: float = Field(default=50, ge=0, description="Messages a minute at most, per process; 0: no limit.")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.token_variable and self.webhook_variable:
+            raise ValueError("use either token_variable or webhook_variable")
+        local = self.base_url.startswith(tuple(f"http://{host}:" for host in LOCAL))
+        if not (self.base_url.startswith("https://") or local) or not self.base_url.endswith("/"):
+            raise ValueError("base_url must begin with https:// and end in /")
+        return self
+
+
+class ToolChannelSettings(_Group):
+    """Tools of MCP servers, which sources.yaml names, that messages are given to."""
+
+    timeout_seconds: float = Field(default=30, gt=0, le=600, description="For one call.")
+    per_minute: float = Field(default=60, ge=0, description="Calls a minute at most, per process; 0: no limit.")
+
+
+class InboxSettings(_Server):
+    """The mailbox where replies and bounces arrive."""
+
+    host: str | None = Field(default=None, description="Name of the IMAP server; default: none is read.")
+    port: int = Field(default=993, ge=1, le=65_535, description="993 for tls, 143 for starttls.")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="tls", description="Encryption, certificate checked; `none` only on this machine."
+    )
+    folder: str = Field(default="INBOX", min_length=1, description="Folder that is read.")
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.host and not self.username_variable:
+            raise ValueError("a mailbox needs username_variable and password_variable")
+        return self
+
+
+class ChannelSettings(_Group):
+    """Where messages go, in whose name, and how their readers can stop them."""
+
+    from_address: str = Field(
+        default="customer-success@example.invalid", description="Sender of e-mail; replies and bounces go there."
+    )
+    from_name: str = Field(default="Customer Success", max_length=120, description="Name of the sender.")
+    unsubscribe_url: str | None = Field(
+        default=None, pattern=r"^https://[^\s?#<>]+$", max_length=200,
+        description="Public address of the page where readers unsubscribe; default: there is none.",
+    )  # fmt: skip
+    unsubscribe_mailto: str | None = Field(
+        default=None, description="Address that takes unsubscribe mails; the inbox must receive them."
+    )
+    unsubscribe_secret_variable: str = Field(
+        default="UNSUBSCRIBE_SECRET", description="Environment variable with the secret that signs the page's links."
+    )
+    dry_run: bool = Field(default=False, description="Compose all, send nothing: files in the home show what would go.")
+    smtp: SmtpSettings = Field(default_factory=SmtpSettings, description="Through which server e-mail goes.")
+    slack: SlackSettings = Field(default_factory=SlackSettings, description="Through whom messages go to Slack.")
+    mcp: ToolChannelSettings = Field(default_factory=ToolChannelSettings, description="Messages given to tools.")
+    inbox: InboxSettings = Field(default_factory=InboxSettings, description="Where replies and bounces are read.")
+
+    @field_validator("from_address", "unsubscribe_mailto")
+    @classmethod
+    def _one_address(cls, told: str | None) -> str | None:
+        if told is not None and address(told) is None:
+            raise ValueError(f"{told!r} is not one e-mail address")
+        return told
+
+    @field_validator("from_name")
+    @classmethod
+    def _plain_name(cls, told: str) -> str:
+        if unseen(told) or "=?" in told:
+            raise ValueError("a name is one line of visible text")
+        return told
+
+    @model_validator(mode="after")
+    def _lawful(self) -> Self:
+        if self.smtp.host and self.from_address.endswith(".invalid"):
+            raise ValueError("smtp needs a from_address that can be answered")
+        if self.smtp.host and not (self.unsubscribe_url or self.unsubscribe_mailto):
+            raise ValueError(
+                "smtp needs unsubscribe_url or unsubscribe_mailto: whoever gets mail must be able to stop it"
+            )
+        return self
+
+
 class Settings(_Group):
     """Everything in `settings.yaml`; each default is the safe choice."""
 
@@ -108,6 +256,12 @@ class Settings(_Group):
         default_factory=LanguageModelSettings, description="Who writes texts, and what that may take."
     )
     learning: LearningRules = Field(default_factory=LearningRules, description="From outcomes to weights.")
+    operations: OperationsSettings = Field(
+        default_factory=OperationsSettings, description="Where decisions and messages are kept."
+    )
+    channels: ChannelSettings = Field(
+        default_factory=ChannelSettings, description="Where messages go, and how their readers can stop them."
+    )
 
 
 @dataclass(frozen=True)
@@ -167,6 +321,16 @@ class Home:
         return self.path / "replies.db"
 
     @property
+    def operations(self) -> Path:
+        """The operations store, where no other database is named."""
+        return self.path / "operations.db"
+
+    @property
+    def outbox(self) -> Path:
+        """Folder of the messages that go to files."""
+        return self.path / "outbox"
+
+    @property
     def acts(self) -> Path:
         """What people decided about weights, one JSON line each."""
         return self.path / "weights.jsonl"
@@ -198,6 +362,30 @@ def read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SettingsError(f"{file} must hold `name: value` lines, not a {type(content).__name__}.")
     return content
+
+
+def with_variables(value: Any, file: Path) -> Any:
+    """What a file holds, with each `${NAME}` replaced from the environment."""
+    if isinstance(value, dict):
+        return {key: with_variables(item, file) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_variables(item, file) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise SettingsError(f"{file} uses ${{{name}}}, which is not set; export {name} and try again.")
+        return os.environ[name]
+
+    return _VARIABLE.sub(replaced, value)
+
+
+def holds_password(url: str) -> bool:
+    """Whether a URL holds a password that is written out."""
+    found = _PASSWORD.search(url)
+    return bool(found and _VARIABLE.sub("", found["user"] or found["query"]))
 
 
 def parsed(model: type[Model], content: dict[str, Any], file: Path) -> Model:

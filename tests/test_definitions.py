@@ -34,6 +34,7 @@ COMMANDS = {
     "backfill",
     "top",
     "explain",
+    "handoffs",
     "doctor",
     "sources check",
     "learn",
@@ -80,7 +81,7 @@ def test_assets_are_these(repository):
     assert {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()} == {
         "customers", "support_tickets", "invoices", "engagements", "usage_daily",
         "customer_profiles", "usage_trends", "risk_factors", "risk_scores",
-        "churn_outcomes", "risk_weights", "outreach_drafts", "account_alerts",
+        "churn_outcomes", "risk_weights", "action_plan", "outreach_drafts", "account_alerts",
     }  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def test_commands_are_these_and_each_says_what_it_does():
 
 def test_every_command_that_tells_something_can_tell_it_as_json():
     group = typer.main.get_command(app)
-    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if"}
+    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if", "handoffs"}
     assert all("--json" in [option for each in group.commands[name].params for option in each.opts] for name in telling)
     check = group.commands["sources"].commands["check"]
     assert "--json" in [option for each in check.params for option in each.opts]

@@ -67,7 +67,7 @@ MISTAKES = {
         f"{OUTREACH}{ALERT}", OUTREACH.replace("outreach_agent", "account_manager_alert") + ALERT.replace("account_manager_alert", "outreach_agent"),
         "scores lead, from the lowest on, to monitor, account_manager_alert, outreach_agent", None,
     ),
-    "output that is not in the state": ("risk_scores, outreach_drafts, account_alerts,", "risk_scores, outreach_drafts,", "writes account_alerts, which is not among the tables"),
+    "output that is not in the state": ("outreach_drafts, account_alerts, churn", "outreach_drafts, churn", "writes account_alerts, which is not among the tables"),
     "unknown table": ("[customer_profiles, usage_trends, risk_factors,", "[profiles,", "there is no table profiles"),
     "table named twice": ("[customer_profiles, usage_trends,", "[customer_profiles, customer_profiles,", "is there twice"),
     "objective without a criterion": ("measured_by: [trends_known]", "measured_by: [trends]", "there is no criterion trends"),

@@ -10,7 +10,7 @@ from orchestration_project.agents.model import Request
 from orchestration_project.contracts.manifest import Play
 from orchestration_project.domain import texts
 from orchestration_project.domain.claims import Strangers
-from orchestration_project.domain.rules import FAMILIES, RECENT_DAYS, Family
+from orchestration_project.domain.rules import RECENT_DAYS
 from orchestration_project.domain.vocabulary import LANGUAGES
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -20,6 +20,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "opted_out", "tickets_30d", "tickets_open", "overdue_days", "overdue_amount", "mrr",
     ),
     "usage_trends": ("customer_id", "decline_pct", "days_since_use", "active_days_30d"),
+    "action_plan": ("customer_id", "action", "play", "cause", "variant", "autonomy", "stopped_at"),
 }  # fmt: skip
 """What is read of each table."""
 ENGLISH = "en"
@@ -69,17 +70,16 @@ def known(row: Mapping[str, Any], language: str | None = None) -> Known:
     return Known(row["customer_id"], shown, truth | {"ten": 10}, told)
 
 
-def outreach(row: Mapping[str, Any], plays: Mapping[Family, Play]) -> Request:
-    """The request for a message to a customer, about the factor that raised its score most and that has a play."""
-    facts = known(row)
-    factor = strongest(row, plays)
-    play = plays[factor]
+def outreach(row: Mapping[str, Any], plays: Mapping[str, Play]) -> Request:
+    """The request for a message to a customer, by the `play` and its `variant` that were planned."""
+    facts, play = known(row), plays[row["play"]]
     names = ("customer_name", "contact_name", "owner")
-    wanted = (*names, *_ABOUT[factor])
+    wanted = (*names, *_ABOUT[play.factor])
     shown = {name: facts.shown[name] for name in wanted}
-    shown |= {"factor": factor, "play": play.template, "language": facts.language, "may_promise": sorted(play.promises)}
+    shown |= {"factor": play.factor, "play": row["play"], "language": facts.language,
+              "may_promise": sorted(play.promises)}  # fmt: skip
     return Request(
-        facts.customer_id, "outreach", shown, {name: facts.truth[name] for name in wanted}, play.template,
+        facts.customer_id, "outreach", shown, {name: facts.truth[name] for name in wanted}, row["variant"],
         facts.language, frozenset(play.promises),
     )  # fmt: skip
 
@@ -94,12 +94,6 @@ def actions(row: Mapping[str, Any]) -> Request:
     """The request for what to do about a customer at high risk."""
     facts = known(row, ENGLISH)
     return Request(facts.customer_id, "actions", facts.shown, facts.truth, "actions")
-
-
-def strongest(row: Mapping[str, Any], plays: Mapping[Family, Play]) -> Family:
-    """The family that adds most to the score, of those that have a play."""
-    contributions = {family: value or 0.0 for family, value in dict(row.get("contributions") or {}).items()}
-    return max(plays, key=lambda family: (contributions.get(family, 0.0), -FAMILIES.index(family)))
 
 
 def strangers(rows: Iterable[Mapping[str, Any]]) -> Strangers:

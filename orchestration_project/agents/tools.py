@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,19 +45,8 @@ class Tools:
         """The object that a tool answered with; raises an `AgentError` of the class that fits where it did not."""
         self.allow(server, tool)
         client = await self._connection(server).client()
-        try:
+        with self._understood(server, tool):
             result = await client.call_tool(tool, dict(arguments))
-        except AgentError:
-            raise
-        except MCPError as error:
-            raise _failure(server, tool, error, self._connections[server]) from error
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, httpx2.HTTPError, OSError) as error:
-            self._connections[server].lost()
-            raise ToolFailure(f"the connection to server {server} broke ({type(error).__name__})") from error
-        except (RuntimeError, ValueError) as error:
-            raise UnexpectedOutput(
-                f"{server}.{tool} answered with what it does not declare: {_short(error)}"
-            ) from error
         if result.is_error:
             raise _told(server, tool, _text(result.content))
         return _object(f"{server}.{tool}", result.structured_content, _text(result.content))
@@ -70,6 +59,17 @@ class Tools:
         except MCPError as error:
             raise _failure(server, "its list of tools", error, self._connections[server]) from error
 
+    async def arguments(self, server: str, tool: str) -> frozenset[str]:
+        """The arguments that a tool takes; raises an `AgentError` where that can't be told."""
+        self.allow(server, tool)
+        client = await self._connection(server).client()
+        with self._understood(server, tool):
+            offered = (await client.list_tools()).tools
+        for each in offered:
+            if each.name == tool:
+                return frozenset(each.input_schema.get("properties") or {})
+        raise _no_tool(server, tool)
+
     def allow(self, server: str, tool: str) -> None:
         """Raises `HumanNeeded` where the role may not call a tool, or nobody knows the server."""
         if f"{server}.{tool}" not in self._allowed:
@@ -80,6 +80,23 @@ class Tools:
             )
         if server not in self._servers:
             raise HumanNeeded(f"there is no tool server {server}; add it to `servers` in sources.yaml")
+
+    @contextmanager
+    def _understood(self, server: str, tool: str) -> Iterator[None]:
+        """Makes of whatever a request raises an `AgentError` of the class that fits."""
+        try:
+            yield
+        except AgentError:
+            raise
+        except MCPError as error:
+            raise _failure(server, tool, error, self._connections[server]) from error
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, httpx2.HTTPError, OSError) as error:
+            self._connections[server].lost()
+            raise ToolFailure(f"the connection to server {server} broke ({type(error).__name__})") from error
+        except (RuntimeError, ValueError) as error:
+            raise UnexpectedOutput(
+                f"{server}.{tool} answered with what it does not declare: {_short(error)}"
+            ) from error
 
     def _connection(self, server: str) -> "_Connection":
         if server not in self._connections:

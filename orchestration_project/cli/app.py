@@ -195,6 +195,20 @@ def explain(
     show_explanation(Home.find(home), customer, date, against, as_json)
 
 
+@app.command()
+def handoffs(
+    customer: Annotated[str | None, typer.Option(help="customer_id; default: a summary of all customers.")] = None,
+    home: HomeOption = None,
+    date: Annotated[str | None, typer.Option("--date", help="Scan day; default: the latest that was scanned.")] = None,
+    workflow: Annotated[str, typer.Option(help="Workflow whose steps hand over.")] = "customer_health",
+    as_json: Annotated[bool, typer.Option("--json", help="Print all customers' handoffs as JSON Lines.")] = False,
+) -> None:
+    """Print what each step handed to the next about a customer, as JSON Lines in the order of the steps."""
+    from orchestration_project.cli.handoffs import show_handoffs
+
+    show_handoffs(Home.find(home), customer, date, workflow, as_json)
+
+
 @workflows_app.command("list")
 def workflows_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Tell every workflow, with its version and what it is for."""

@@ -9,6 +9,7 @@ class CommandError(Exception):
 
 def known_error(error: BaseException) -> str | None:
     """The sentence of an error that is meant for users, or None for a bug."""
+    from orchestration_project.contracts.handoff import HandoffError
     from orchestration_project.contracts.lake_tables import ContractError
     from orchestration_project.engine import EngineError
     from orchestration_project.lake import LakeError
@@ -28,6 +29,7 @@ def known_error(error: BaseException) -> str | None:
         VersionError,
         ManifestError,
         ContractError,
+        HandoffError,
     )
     for each in _chain(error):
         if isinstance(each, meant):

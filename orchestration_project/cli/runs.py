@@ -4,12 +4,13 @@ import logging
 import os
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from orchestration_project.cli.errors import CommandError
+from orchestration_project.lake import Lake
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
 
@@ -110,6 +111,26 @@ def opened(home: Home, report: Callable[[str], None] = lambda _: None) -> Iterat
 
     with dg.DagsterInstance.get() as instance:
         yield Runs(workspace, instance, report)
+
+
+def run_ids(home: Home, lake: Lake, tables: Iterable[str], day: date) -> dict[str, str]:
+    """The run that wrote the day of each table, as far as the home's Dagster instance knows.
+
+    A run that died after it wrote told nothing of it, and another instance may have written: no run is told then.
+    """
+    if not (home.dagster / "dagster.yaml").exists():
+        return {}
+    import dagster as dg
+
+    found: dict[str, str] = {}
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        for table in tables:
+            wanted = dg.AssetRecordsFilter(dg.AssetKey(table), asset_partitions=[day.isoformat()])
+            records = instance.fetch_materializations(wanted, limit=1).records
+            written = lake.written_at(table, day.isoformat(), "scan_day").timestamp()
+            if records and records[0].timestamp >= written:
+                found[table] = records[0].run_id
+    return found
 
 
 def prepare_instance(home: Home) -> Any:

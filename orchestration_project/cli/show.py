@@ -23,7 +23,7 @@ def show_top(home: Home, day: str | None, limit: int, as_json: bool) -> None:
     load_sources(home)
     workspace = Workspace(home)
     with workspace.lake() as lake:
-        scanned = _scanned_day(day, lake, workspace)
+        scanned = scanned_day(day, lake, workspace)
         rows = riskiest(lake, scanned, limit)
     if as_json:
         emit_json({"scan_day": scanned, "customers": rows})
@@ -61,11 +61,11 @@ def show_explanation(home: Home, customer: str, day: str | None, against: str | 
     load_sources(home)
     workspace = Workspace(home)
     with workspace.lake() as lake:
-        scanned = _scanned_day(day, lake, workspace)
+        scanned = scanned_day(day, lake, workspace)
         explained = explanation(lake, workspace, customer, scanned)
         change = None
         if against is not None:
-            change = changed(lake, workspace, customer, _scanned_day(against, lake, workspace, "--against"), scanned)
+            change = changed(lake, workspace, customer, scanned_day(against, lake, workspace, "--against"), scanned)
     if as_json:
         emit_json(explained | {"change": change})
         return
@@ -156,7 +156,8 @@ def _row(lake: Lake, name: str, customer: str, day: date) -> dict[str, Any]:
     return found[0]
 
 
-def _scanned_day(text: str | None, lake: Lake, workspace: Workspace, option: str = "--date") -> date:
+def scanned_day(text: str | None, lake: Lake, workspace: Workspace, option: str = "--date") -> date:
+    """The scan day that was asked for; the latest that was scanned where none was."""
     if text is not None:
         return wanted_day(text, workspace, option)
     scanned = lake.partitions("risk_scores")

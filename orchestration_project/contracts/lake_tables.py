@@ -82,6 +82,7 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         reason string What is wrong with the row
         original string The row as it was read
         rows int64 Source rows it stands for
+        customer_id string The customer it names, if any
         source string Partition: the source table, for usage with its month
         """
     ),
@@ -333,10 +334,31 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         scan_day date Partition
         """
     ),
+    "action_plan": _columns(
+        """
+        customer_id string The customer
+        action string outreach, alert, monitor, human_review or data_quality_review
+        state string Band of the customer's stay: low, medium or high, not moved by scores on an edge
+        since date First day of the stay, as far as 45 days back
+        play string What is done
+        cause string Factor family or exception that it is about
+        variant string Template that was drawn
+        variant_propensity float64 Probability with which it was drawn
+        propensity float64 Probability of not being in the control group, for those who would be acted on
+        control boolean Whether the customer is in the control group
+        expected_loss float64 Monthly revenue times probability of leaving, or times the place of a prior score
+        owner string Account manager
+        rank int64 Place among the owner's actions of the kind that nothing stops, the most valuable first
+        stopped_at string Stage of the funnel at which it ended; null for what is planned
+        autonomy string How far what is planned may go by itself: shadow, draft, approve or auto
+        scan_day date Partition
+        """
+    ),
     "outreach_drafts": _columns(
         """
         customer_id string The customer
         play string What is written
+        variant string Template of the play
         factor string Factor family that it is about
         language string Language of the text
         subject string Subject line

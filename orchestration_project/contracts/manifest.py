@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration_project.contracts.criteria import Criterion, CriterionError
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
+from orchestration_project.domain.plan import Autonomy
 from orchestration_project.domain.rules import Family
 
 AGENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -35,6 +36,9 @@ The collector knows those of `sources.yaml` too, whatever their names.
 WITHOUT_TOOLS = frozenset(agent for agent, (_, tools) in AGENTS.items() if not tools)
 LIMITS = frozenset({"timeout_seconds", "deadline_seconds", "attempts", "backoff", "concurrency", "patience_seconds"})
 """What a role says about calls of tools."""
+
+ACTING = ("outreach", "account_alert")
+"""Agents that do something to customers or people."""
 
 ENDS = ("monitor", "review")
 """Where a customer's way through a workflow can end without another step: nothing to do, or a person looks."""
@@ -73,11 +77,48 @@ class Backoff(Section):
 
 
 class Play(Section):
-    """What is written to a customer for whom one factor weighs most."""
+    """What is written to customers for whom one factor weighs most."""
 
-    template: Name = Field(description="Template that it is written by, or that takes over where a model fails.")
+    factor: Family = Field(description="The factor that it is about.")
+    segments: tuple[str, ...] = Field((), description="Segments that it is for; all where there is none.")
+    templates: tuple[Name, ...] = Field(
+        min_length=1,
+        description="Templates that it is written by, or that take over where a model fails. Of several variants "
+        "those that more customers answer are chosen more often.",
+    )
     promises: frozenset[Literal["discount", "refund", "date", "guarantee"]] = Field(
         frozenset(), description="Kinds of promise that the text may make."
+    )
+
+
+class Cap(Section):
+    """How much one customer gets."""
+
+    actions: int = Field(1, ge=1, le=100, description="Actions of this step at most,")
+    days: int = Field(14, ge=1, le=365, description="within so many days.")
+
+
+class QuietHours(Section):
+    """When nothing is sent to a customer, by the clock where the customer is."""
+
+    start: int = Field(18, ge=0, le=23, description="Full hour from which nothing is sent.")
+    end: int = Field(8, ge=0, le=23, description="Full hour from which it is sent again.")
+    weekends: bool = Field(True, description="Whether nothing is sent on Saturdays and Sundays either.")
+
+
+class Acts(Section):
+    """How far a step may act on customers or people by itself."""
+
+    autonomy: Autonomy = Field(
+        "approve",
+        description="`shadow`: it is only said what would be done. `draft`: texts are written, nothing is queued. "
+        "`approve`: a person decides on each. `auto`: it is sent.",
+    )
+    channel: Literal["file", "smtp", "slack", "mcp"] = Field("file", description="What it is sent by.")
+    cap: Cap | None = Field(None, description="How much one customer gets; no limit where it is absent.")
+    quiet_hours: QuietHours | None = Field(None, description="When nothing is sent; any time where it is absent.")
+    capacity_per_owner: int | None = Field(
+        None, ge=0, description="Actions that an account manager gets at most per scan, the most valuable first."
     )
 
 
@@ -97,8 +138,11 @@ class Role(Section):
     backoff: Backoff = Backoff()
     concurrency: int = Field(8, ge=1, le=256, description="Calls under way at once.")
     patience_seconds: Seconds = Field(60, description="How long a server may be away before the step gives it up.")
-    plays: dict[Family, Play] = Field(
-        default_factory=dict, description="What the outreach agent writes about, by the factor that weighs most."
+    acts: Acts | None = Field(None, description="How far it may act; for agents that act.")
+    plays: dict[Name, Play] = Field(
+        default_factory=dict,
+        description="What the outreach agent writes about: the play of the factor that weighs most; of several the "
+        "first one for the segment.",
     )
 
 
@@ -153,6 +197,9 @@ class State(Section):
     """What the workflow remembers."""
 
     tables: tuple[str, ...] = Field(min_length=1, description="Tables of the lake that it reads and writes.")
+    hysteresis: float = Field(
+        0.5, ge=0, le=3, description="By how much a score must fall below a band's edge before a customer leaves it."
+    )
 
 
 class Escalation(Section):
@@ -274,10 +321,13 @@ def _plays(place: Path, role: Role) -> Iterator[Problem]:
         yield Problem((*place, "plays"), f"agent {role.agent} writes to nobody", "remove `plays`")
     if role.agent == "outreach" and not role.plays:
         yield Problem(place, "it has no `plays`, so there is nothing to write about", "add one per factor family")
-    for family, play in role.plays.items():
-        if play.template not in PLAY_TEMPLATES:
-            yield Problem((*place, "plays", family, "template"), f"there is no template {play.template}",
-                          _one_of(PLAY_TEMPLATES))  # fmt: skip
+    for name, play in role.plays.items():
+        yield from _names("roles", None, play.templates, PLAY_TEMPLATES, "template", (*place[1:], "plays", name,
+                                                                                      "templates"))  # fmt: skip
+    if role.agent in ACTING and role.acts is None:
+        yield Problem(place, f"it does not say how far agent {role.agent} may act", "add `acts`")
+    if role.agent not in ACTING and role.acts is not None:
+        yield Problem((*place, "acts"), f"agent {role.agent} acts on nobody", "remove `acts`")
 
 
 def _connections(manifest: Manifest) -> Iterator[Problem]:
@@ -368,6 +418,8 @@ def _bands(manifest: Manifest) -> Iterator[Problem]:
         if each.source == agents["risk_assessor"] and each.when and each.when.score != "missing"
     )
     found = [to for _, _, to in ranges]
+    if len(ranges) == 3 and manifest.state.hysteresis >= ranges[2][0][0] - ranges[1][0][0]:
+        yield Problem(("state", "hysteresis"), "it is as wide as the medium band", "lower it, or widen the band")
     if None not in wanted and found != wanted:
         place: Path = ("connections", ranges[0][1]) if ranges else ("connections",)
         yield Problem(place, f"scores lead, from the lowest on, to {', '.join(found) or 'nothing'}",

@@ -21,6 +21,7 @@ from pandera.errors import SchemaError, SchemaErrorReason
 
 from orchestration_project.contracts.lake_tables import LAKE_TABLES, ContractError
 from orchestration_project.contracts.manifest import PLAY_TEMPLATES, SCORES
+from orchestration_project.domain.plan import AUTONOMY, STAGES
 from orchestration_project.domain.rules import FAMILIES
 from orchestration_project.domain.scoring import EXCEPTIONS
 from orchestration_project.domain.vocabulary import LANGUAGES
@@ -102,8 +103,9 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "usage_trends": (*ALWAYS, "significant", "trend"),
     "risk_factors": (*ALWAYS, "rules_version"),
     "risk_scores": (*ALWAYS, "confidence", "next_action", "weights_version", "scored_at"),
+    "action_plan": (*ALWAYS, "action"),
     "outreach_drafts": (
-        *ALWAYS, "play", "factor", "language", "subject", "body", "state", "problems", "written_by", "facts",
+        *ALWAYS, "play", "variant", "factor", "language", "subject", "body", "state", "problems", "written_by", "facts",
     ),
     "account_alerts": (
         *ALWAYS, "score", "narrative", "recommended_actions", "state", "problems", "written_by", "facts",
@@ -136,9 +138,13 @@ VALUES: Mapping[str, Mapping[str, pa.Check]] = {
         "score": _SCORE, **_each(SHARE, "probability", "confidence"), "band": _one_of(BANDS),
         "next_action": _one_of(NEXT_ACTIONS),
     },
+    "action_plan": {
+        "action": _one_of(NEXT_ACTIONS), "state": _one_of(BANDS), **_each(SHARE, "variant_propensity", "propensity"),
+        "expected_loss": AMOUNT, "stopped_at": _one_of(STAGES), "autonomy": _one_of(AUTONOMY),
+    },
     "outreach_drafts": {
-        "play": _one_of(PLAY_TEMPLATES), "factor": _one_of(FAMILIES), "language": _one_of(LANGUAGES),
-        **_each(TEXT, "subject", "body"), "state": _one_of(STATES),
+        "variant": _one_of(PLAY_TEMPLATES), "factor": _one_of(FAMILIES), "language": _one_of(LANGUAGES),
+        **_each(TEXT, "play", "subject", "body"), "state": _one_of(STATES),
     },
     "account_alerts": {
         "score": _SCORE, "narrative": TEXT, "state": _one_of(STATES),
@@ -162,6 +168,7 @@ ROWS: Mapping[str, tuple[pa.Check, ...]] = {
     "risk_scores": (
         _either("score", "no_score_reason"), _together("score", "contributions"), _together("score", "band"),
     ),
+    "action_plan": (),
     "outreach_drafts": (_VERIFIED,),
     "account_alerts": (_VERIFIED,),
 }  # fmt: skip

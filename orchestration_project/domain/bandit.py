@@ -1,20 +1,18 @@
 """Bandit: which variant of a play a customer gets, with what probability, and what another choice would have earned."""
 
-import json
 import math
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from itertools import accumulate
-from random import Random
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from orchestration_project.domain import ranges
+from orchestration_project.domain.control import digest_below
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import numpy as np
 
     from orchestration_project.domain.ranges import Numbers
@@ -36,14 +34,6 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The variant that was chosen, and the probability with which it was: to be logged with it."""
-
-    variant: str
-    propensity: float
-
-
-@dataclass(frozen=True)
 class Estimate:
     """What a policy would have earned per row, with its interval; None where too few rows, or all the same, tell of it.
 
@@ -62,21 +52,21 @@ class Estimate:
         return self.value is not None
 
 
-def seed_of(customer_id: str, play: str, episode: str, salt: str) -> int:
-    """The luck of one episode of a customer: always the same number, below 2 ** 64, and another one for any other."""
-    address = json.dumps([salt, customer_id, play, episode])
-    return int.from_bytes(sha256(address.encode()).digest()[:8], "big")
+def chosen(address: "ir.StringValue", salt: str, shares: Mapping[str, float]) -> "ir.StringValue":
+    """The variant that each row gets, by `shares` (from `propensities`); the same address always gets the same one.
 
-
-def choose(variants: Sequence[Variant], seed: int, floor: float = FLOOR) -> Choice:
-    """A variant by Thompson sampling (1933), with its propensity; the same seed and counts give the same choice.
-
-    Raises ValueError as `propensities` does.
+    `address` is customer, play and episode in one text: whoever repeats it repeats the choice, and every other address
+    has luck of its own. On any engine with SHA-256. Raises ValueError without variants.
     """
-    shares = propensities(variants, floor)
+    import ibis
+
+    if not shares:
+        raise ValueError("There is no variant to choose from; declare at least one for the play.")
+    digest = (ibis.literal(f"{salt}/variant/") + address).hexdigest("sha256")
+    *others, last = zip(shares, accumulate(shares.values()), strict=True)
     # The last share is what remains, for rounded ones may add up to a little less than 1.
-    position = bisect_right(list(accumulate(shares.values()))[:-1], Random(seed).random())
-    return Choice(*list(shares.items())[position])
+    cases = [(digest < digest_below(min(1.0, reached)), name) for name, reached in others]
+    return ibis.cases(*cases, else_=last[0]) if cases else ibis.literal(last[0])
 
 
 def propensities(variants: Sequence[Variant], floor: float = FLOOR) -> dict[str, float]:

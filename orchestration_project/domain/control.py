@@ -25,7 +25,7 @@ def in_control(customer_id: str, salt: str, share: float) -> bool:
     """
     if not isinstance(customer_id, str):
         raise ValueError(f"customer_id is {customer_id!r}, which is no text; pass it as the sources have it.")
-    return sha256(f"{_prefix(salt)}{customer_id}".encode()).hexdigest() < _limit(share)
+    return sha256(f"{_prefix(salt)}{customer_id}".encode()).hexdigest() < digest_below(share)
 
 
 def control_flag(customer_id: ir.StringValue, salt: str, share: float) -> ir.BooleanValue:
@@ -33,7 +33,7 @@ def control_flag(customer_id: ir.StringValue, salt: str, share: float) -> ir.Boo
 
     Raises ValueError for a share out of range or an empty salt.
     """
-    return (ibis.literal(_prefix(salt)) + customer_id).hexdigest("sha256") < _limit(share)
+    return (ibis.literal(_prefix(salt)) + customer_id).hexdigest("sha256") < digest_below(share)
 
 
 def untreated_weights(treated: "Numbers", propensity: "Numbers", cap: float) -> "np.ndarray":
@@ -61,7 +61,10 @@ def _prefix(salt: str) -> str:
     return f"{salt}/"
 
 
-def _limit(share: float) -> str:
-    """What a digest must be below: compared as text, so that no engine has to turn digits into numbers."""
+def digest_below(share: float) -> str:
+    """What the hexadecimal digest of a random text is below with a probability (`share`, 0 to 1).
+
+    Compared as text, so that no engine has to turn digits into numbers.
+    """
     told = ranges.share("share", share)
     return format(int(told * 16**DIGITS), f"0{DIGITS}x") if told < 1 else "g"

@@ -29,6 +29,19 @@ def clean(text: object, longest: int = LONGEST_TEXT) -> str:
     return short if len(short) <= longest else short[: longest - 1].rstrip() + "…"
 
 
+def unseen(text: str, lines: bool = False) -> str | None:
+    """The first character of a text that breaks a line or that nobody sees; None where there is none.
+
+    Where `lines` may be, line feeds, tabs and what joins letters and emoji are fine.
+    """
+    fine = "\n\t\u00ad\u200c\u200d\ufe0e\ufe0f" if lines else ""
+    return next((each for each in text if each not in fine and _is_unseen(each)), None)
+
+
+def _is_unseen(character: str) -> bool:
+    return bool(_INVISIBLE.match(character)) or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
 def scripts(word: str) -> set[str]:
     """The scripts that the letters of a word are from, as the first word of their Unicode names."""
     return {unicodedata.name(each, "UNKNOWN").split()[0] for each in word if each.isalpha()}

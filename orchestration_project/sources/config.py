@@ -1,7 +1,5 @@
 """`sources.yaml`: which connector supplies each canonical table, and how its columns are called there."""
 
-import os
-import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,12 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from orchestration_project.agents.servers import ToolServer
 from orchestration_project.contracts.tables import SOURCE_TABLES, ColumnType
 from orchestration_project.domain.rules import ChurnRules
-from orchestration_project.settings import Home, SettingsError, parsed, read_yaml
+from orchestration_project.settings import Home, SettingsError, holds_password, parsed, read_yaml, with_variables
 from orchestration_project.sources.simulation.company import Company
 
 Scalar = str | int | float | bool | datetime | date | None
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-_PASSWORD = re.compile(r"://[^/@:]*:(?P<user>.+)@|[?&](password|passwd|pwd)=(?P<query>[^&]+)", re.IGNORECASE)
 
 
 class TableSource(BaseModel):
@@ -152,7 +148,7 @@ def load_sources(home: Home) -> Sources:
     file = home.sources_file
     content = read_yaml(file)
     _refuse_passwords(content, file)
-    return parsed(Sources, _expanded(content, file), file)
+    return parsed(Sources, with_variables(content, file), file)
 
 
 def _fits(value: Scalar, kind: ColumnType) -> bool:
@@ -171,26 +167,8 @@ def _fits(value: Scalar, kind: ColumnType) -> bool:
 def _refuse_passwords(content: dict[str, Any], file: Path) -> None:
     tables = content.get("tables")
     for name, source in tables.items() if isinstance(tables, dict) else ():
-        found = _PASSWORD.search(str(source.get("url", ""))) if isinstance(source, dict) else None
-        if found and _VARIABLE.sub("", found["user"] or found["query"]):
+        if isinstance(source, dict) and holds_password(str(source.get("url", ""))):
             raise SettingsError(
                 f"{file}: `tables.{name}.url` holds a password; put the URL into an environment variable and write "
                 "${NAME} here."
             )
-
-
-def _expanded(value: Any, file: Path) -> Any:
-    if isinstance(value, dict):
-        return {key: _expanded(item, file) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expanded(item, file) for item in value]
-    if not isinstance(value, str):
-        return value
-
-    def replaced(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in os.environ:
-            raise SettingsError(f"{file} uses ${{{name}}}, which is not set; export {name} and try again.")
-        return os.environ[name]
-
-    return _VARIABLE.sub(replaced, value)

@@ -102,7 +102,7 @@ def ingest_usage(
     rolled = connector.collect(rollup(rows.filter(within, rows.problem.isnull()), checked, grace_hours))
     bad = rows.filter(rows.problem.notnull(), within | ~rows.dated if undated else within)
     month = bad.dated.ifelse(bad.occurred_at.strftime("%Y-%m"), UNDATED)
-    faulty = connector.collect(bad.select("problem", "original", month=month))
+    faulty = connector.collect(bad.select("problem", "original", "customer_id", month=month))
     flagged = engine.keep(_with_life_problems(with_first_of_day(rolled), customers))
     good = flagged.filter(flagged.problem.isnull()).drop("problem")
     misplaced = flagged.filter(flagged.problem.notnull())
@@ -112,6 +112,7 @@ def ingest_usage(
             reason=misplaced.problem,
             original=_described(misplaced),
             rows=misplaced.events.cast("int64"),
+            customer_id=misplaced.customer_id,
             month=misplaced.day.strftime("%Y-%m"),
         ),
     )
@@ -182,7 +183,8 @@ def _with_known_on(rows: ir.Table, table: Table, grace_hours: float) -> ir.Table
 
 def _quarantined(bad: ir.Table) -> ir.Table:
     month = {"month": bad.month} if "month" in bad.columns else {}
-    return bad.select(reason=bad.problem, original=bad.original, rows=ibis.literal(1).cast("int64"), **month)
+    one = ibis.literal(1).cast("int64")
+    return bad.select(reason=bad.problem, original=bad.original, rows=one, customer_id=bad.customer_id, **month)
 
 
 def _midnight(day: date) -> ir.TimestampScalar:
@@ -203,8 +205,8 @@ def _ingested(
     if rejected:
         reasons[NO_ROW] = len(rejected)
         lines: dict[str, list[Any]] = {"reason": [NO_ROW] * len(rejected), "original": list(rejected)}
-        lines["rows"] = [1] * len(rejected)
+        lines |= {"rows": [1] * len(rejected), "customer_id": [None] * len(rejected)}
         if "month" in quarantine.columns:
             lines["month"] = [UNDATED] * len(rejected)
-        quarantine = ibis.union(quarantine, engine.keep(ibis.memtable(lines)).cast(dict(quarantine.schema())))
+        quarantine = ibis.union(quarantine, engine.keep(ibis.memtable(lines, schema=quarantine.schema())))
     return Ingested(table, quarantine, kept, dict(sorted(reasons.items())), present, raw)

@@ -13,6 +13,8 @@ import yaml
 
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
 from orchestration_project.escalations import open_items
+from orchestration_project.handoffs import Handoffs
+from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.settings import Home
 
 DAY = date(2026, 11, 21)
@@ -123,6 +125,13 @@ def test_an_outage_costs_the_days_since_and_nothing_that_was_known(made, tool_se
     assert sum(item["cases"] for item in items) == 60
     told = [json.loads(case["attempts"]) for item in items for case in item["customers"]]
     assert any(attempts and "down for maintenance" in attempts[0]["error"] for attempts in told)
+    handoffs = Handoffs(opened, manifest(company.home, HEALTH), DAY + timedelta(days=1))
+    first, second, third = handoffs.of(profiles.customer_id[0])
+    assert (first.status, second.status, third.reasons) == ("failed", "partial", ("not_computed",))
+    assert first.attempt == second.attempt == len(first.data.attempts) > 1
+    assert "tickets: not_collected" in second.reasons
+    yesterdays = Handoffs(opened, manifest(company.home, HEALTH), DAY).each()
+    assert "failed" not in {each.status for each in yesterdays}
     for table in ("escalations", "collections"):
         found = {
             name: re.sub(r"timestamp\(\d\)", "timestamp", str(kind))

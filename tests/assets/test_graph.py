@@ -23,8 +23,9 @@ DEPENDENCIES = {
     "risk_scores": {"risk_factors", "risk_weights"},
     "churn_outcomes": {"customers", "customer_profiles", "usage_daily"},
     "risk_weights": {"churn_outcomes", "risk_factors"},
-    "outreach_drafts": {"risk_scores", "customer_profiles", "usage_trends"},
-    "account_alerts": {"risk_scores", "customer_profiles", "usage_trends"},
+    "action_plan": {"risk_scores", "customer_profiles"},
+    "outreach_drafts": {"action_plan", "risk_scores", "customer_profiles", "usage_trends"},
+    "account_alerts": {"action_plan", "risk_scores", "customer_profiles", "usage_trends"},
 }
 GROUPS = {
     "sources": {"customers", "usage_daily", "support_tickets", "invoices", "engagements"},
@@ -32,21 +33,25 @@ GROUPS = {
     "usage": {"usage_trends"},
     "risk": {"risk_factors", "risk_scores"},
     "learning": {"churn_outcomes", "risk_weights"},
-    "actions": {"outreach_drafts", "account_alerts"},
+    "actions": {"action_plan", "outreach_drafts", "account_alerts"},
 }
-DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores", "outreach_drafts", "account_alerts")
+DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores", "action_plan", "outreach_drafts",
+         "account_alerts")  # fmt: skip
 CHECKS = {
     **{source: {"fresh", "kept"} for source in GROUPS["sources"]},
-    "customer_profiles": {"unique", "profiles_complete"},
-    "usage_trends": {"unique", "nothing_after_cutoff", "trends_known"},
-    "risk_factors": {"unique"},
-    "risk_scores": {"unique", "in_range", "adds_up", "weights", "scores_told", "actions_decided"},
+    "customer_profiles": {"contract", "unique", "profiles_complete"},
+    "usage_trends": {"contract", "unique", "nothing_after_cutoff", "trends_known"},
+    "risk_factors": {"contract", "unique"},
+    "risk_scores": {"contract", "unique", "in_range", "adds_up", "weights", "scores_told", "actions_decided"},
     "churn_outcomes": {"unique", "scanned"},
     "risk_weights": {"enough_outcomes", "gate", "champion_holds", "drift"},
-    "outreach_drafts": {"verified"},
-    "account_alerts": {"verified"},
+    "action_plan": {"contract", "unique", "funnel"},
+    "outreach_drafts": {"contract", "verified"},
+    "account_alerts": {"contract", "verified"},
 }
-BLOCKING = {"profiles_complete", "nothing_after_cutoff", "in_range", "adds_up", "scores_told", "actions_decided"}
+BLOCKING = {
+    "contract", "profiles_complete", "nothing_after_cutoff", "in_range", "adds_up", "scores_told", "actions_decided",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from orchestration_project.contracts.lake_tables import LAKE_TABLES, ContractError
 from orchestration_project.contracts.steps import BY_TYPE, LARGEST, REQUIRED, breach, contract, keeps, require_columns
+from orchestration_project.domain.plan import AUTONOMY, STAGES
 from orchestration_project.engine import Engine
 
 DAY, TIME = date(2026, 11, 22), datetime(2026, 11, 23, 8)  # noqa: DTZ001 - the lake holds UTC without a zone
@@ -28,8 +29,9 @@ GOOD: dict[str, dict[str, Any]] = {
         "score": 5.0, "band": "medium", "contributions": {"base": 4.0}, "confidence": 0.5, "next_action": "outreach",
         "factors": [], "weights_version": "w", "scored_at": TIME,
     },
+    "action_plan": {"action": "outreach"},
     "outreach_drafts": {
-        "play": "check_in", "factor": "context", "language": "en", "subject": "Hello", "body": "Hello", **TEXT,
+        "play": "usage", "variant": "check_in", "factor": "context", "language": "en", "subject": "Hello", "body": "Hello", **TEXT,
     },
     "account_alerts": {"score": 9.0, "narrative": "Because", "recommended_actions": ["call"], **TEXT},
 }  # fmt: skip
@@ -166,9 +168,16 @@ CASES: dict[str, list[Case]] = {
         ({"band": None}, "only one of score and band is there"),
         ({**UNSCORED, "band": "low"}, "only one of score and band is there"),
     ],
+    "action_plan": [
+        *chosen("action", ("monitor", "outreach", "alert", "human_review", "data_quality_review")),
+        *chosen("state", ("low", "medium", "high")), *chosen("stopped_at", STAGES), *chosen("autonomy", AUTONOMY),
+        *shares("variant_propensity", "propensity"),
+        *(({"expected_loss": value}, None) for value in (0.0, LARGEST)),
+        *(({"expected_loss": value}, "expected_loss is negative or not finite") for value in (-1e-9, NAN, INF)),
+    ],
     "outreach_drafts": [
-        *STATES, *(({name: " "}, f"{name} is empty") for name in ("subject", "body")),
-        *chosen("play", ("check_in", "support_follow_up", "billing_help", "re_engage", "renewal_review")),
+        *STATES, *(({name: " "}, f"{name} is empty") for name in ("play", "subject", "body")),
+        *chosen("variant", ("check_in", "support_follow_up", "billing_help", "re_engage", "renewal_review")),
         *chosen("factor", ("usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context")),
         *chosen("language", ("en", "de", "fr")),
     ],

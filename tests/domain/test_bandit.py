@@ -4,24 +4,24 @@ import math
 
 import hypothesis.strategies as st
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
 from orchestration_project.domain.bandit import (
     FLOOR,
-    Choice,
     Estimate,
     Variant,
-    choose,
+    chosen,
     doubly_robust,
     inverse_propensity,
     propensities,
-    seed_of,
     self_normalised,
 )
 
 MANY = settings(max_examples=settings().max_examples * 10)
 SEEDS = 200
+CHOSEN = ["brief", "brief", "brief", "brief", "offer", "brief", "personal", "personal"]
 UNTRIED = (Variant("brief", 0, 0), Variant("personal", 0, 0), Variant("offer", 0, 0))
 COUNTED = {
     "untried": UNTRIED,
@@ -37,8 +37,21 @@ variants = st.lists(st.tuples(st.text(), times, times), min_size=1, max_size=6, 
 )
 
 
-def seeds(count: int) -> list[int]:
-    return [seed_of(f"C{n:06d}", "win back", "2026-11-01", "acme") for n in range(count)]
+@pytest.fixture(scope="module")
+def choices(engine):
+    """The variants of some addresses."""
+
+    def of(addresses: list[str], shares: dict[str, float], salt: str = "acme") -> list[str]:
+        with engine.scope():
+            table = engine.arrow(pa.table({"n": range(len(addresses)), "address": addresses}))
+            rows = engine.rows(table.mutate(variant=chosen(table.address, salt, shares)).order_by("n"))
+        return [row["variant"] for row in rows]
+
+    return of
+
+
+def addresses(count: int) -> list[str]:
+    return [f"C{n:06d}/win back/2026-11-01" for n in range(count)]
 
 
 @MANY
@@ -61,12 +74,12 @@ def test_propensities_are_the_shares_in_which_sampled_rates_are_the_highest(coun
 
 
 @pytest.mark.parametrize("counted", COUNTED.values(), ids=COUNTED)
-def test_variants_are_chosen_as_often_as_their_propensities_say(counted) -> None:
-    choices = [choose(counted, seed) for seed in seeds(5000)]
-    for name, share in propensities(counted).items():
-        assert {each.propensity for each in choices if each.variant == name} == {share}
-        error = math.sqrt(share * (1 - share) / len(choices))
-        assert np.mean([each.variant == name for each in choices]) == pytest.approx(share, abs=4 * error)
+def test_variants_are_chosen_as_often_as_their_propensities_say(choices, counted) -> None:
+    shares = propensities(counted)
+    found = choices(addresses(5000), shares)
+    for name, share in shares.items():
+        error = math.sqrt(share * (1 - share) / len(found))
+        assert np.mean([each == name for each in found]) == pytest.approx(share, abs=4 * error)
 
 
 def test_two_variants_have_the_propensities_of_the_closed_form() -> None:
@@ -75,43 +88,22 @@ def test_two_variants_have_the_propensities_of_the_closed_form() -> None:
     assert shares["one"] == pytest.approx(2 / 3, abs=1e-6)
 
 
-@MANY
-@given(variants, st.integers(0, 2**64 - 1), st.randoms())
-def test_a_choice_can_be_replayed_whatever_the_order_of_variants(drawn, seed, random) -> None:
-    shuffled = random.sample(drawn, len(drawn))
-    floor = 0.5 / len(drawn)
-    assert choose(drawn, seed, floor) == choose(shuffled, seed, floor)
+def test_choices_never_change_with_the_version_of_the_software(choices) -> None:
+    assert choices(addresses(8), propensities(UNTRIED)) == CHOSEN
+    assert choices(addresses(8), propensities(UNTRIED), "another salt") != CHOSEN
 
 
-def test_choices_never_change_with_the_version_of_the_software() -> None:
-    found = [choose(UNTRIED, seed).variant for seed in seeds(8)]
-    assert found == ["brief", "offer", "offer", "offer", "personal", "offer", "offer", "personal"]
-    assert seeds(1) == [17929793335012310882]
+def test_a_single_variant_is_chosen_for_certain(choices) -> None:
+    assert propensities([Variant("only", 3, 4)]) == {"only": 1}
+    assert choices(addresses(3), {"only": 1.0}) == ["only"] * 3
 
 
-@pytest.mark.parametrize(
-    "other", [("c", "p", "e", "s2"), ("c", "p", "e2", "s"), ("c", "p2", "e", "s"), ("c2", "p", "e", "s")]
-)
-def test_every_customer_play_episode_and_salt_has_luck_of_its_own(other) -> None:
-    assert seed_of("c", "p", "e", "s") == seed_of("c", "p", "e", "s")
-    assert seed_of(*other) != seed_of("c", "p", "e", "s")
-
-
-def test_parts_of_an_address_are_not_run_together() -> None:
-    assert seed_of("ab", "c", "", "s") != seed_of("a", "bc", "", "s")
-
-
-def test_a_single_variant_is_chosen_for_certain() -> None:
-    assert choose([Variant("only", 3, 4)], 7) == Choice("only", 1)
-
-
-def test_the_better_variant_wins_most_customers_and_the_other_keeps_its_floor() -> None:
+def test_the_better_variant_wins_most_customers_and_the_other_keeps_its_floor(choices) -> None:
     rates, counts = {"poor": 0.1, "good": 0.3}, {"poor": [0, 0], "good": [0, 0]}
     random = np.random.default_rng(3)
     for day in range(40):
         known = [Variant(name, *each) for name, each in counts.items()]
-        for customer in range(25):
-            name = choose(known, seed_of(str(customer), "win back", str(day), "acme")).variant
+        for name in choices([f"{customer}/win back/{day}" for customer in range(25)], propensities(known)):
             counts[name][random.random() >= rates[name]] += 1
     assert propensities([Variant(name, *each) for name, each in counts.items()])["good"] > 0.94
     assert 40 * 25 * FLOOR * 0.5 < sum(counts["poor"]) < 250
@@ -120,22 +112,22 @@ def test_the_better_variant_wins_most_customers_and_the_other_keeps_its_floor() 
 @pytest.mark.parametrize("wrong", [0, 0.34, -0.1, math.nan])
 def test_a_floor_that_cannot_be_kept_is_refused(wrong) -> None:
     with pytest.raises(ValueError, match=r"floor is .*; pass a number above 0 and, with 3 variants, of at most 0\.333"):
-        choose(UNTRIED, 1, wrong)
+        propensities(UNTRIED, wrong)
 
 
 def test_variants_that_cannot_be_told_apart_or_counted_are_refused() -> None:
     with pytest.raises(ValueError, match="no variant to choose from; declare at least one"):
-        choose([], 1)
+        propensities([])
     with pytest.raises(ValueError, match="Variant brief is there 2 times; add up its counts"):
-        choose([*UNTRIED, UNTRIED[0]], 1)
+        propensities([*UNTRIED, UNTRIED[0]])
 
 
 @pytest.mark.parametrize("wrong", [-1, math.nan, math.inf])
 def test_counts_that_cannot_be_are_refused_by_variant(wrong) -> None:
     with pytest.raises(ValueError, match=r"count of variant brief is .*; count it again"):
-        choose([Variant("brief", wrong, 0)], 1)
+        propensities([Variant("brief", wrong, 0)])
     with pytest.raises(ValueError, match=r"count of variant brief is .*; count it again"):
-        choose([Variant("brief", 0, wrong)], 1)
+        propensities([Variant("brief", 0, wrong)])
 
 
 class Log:

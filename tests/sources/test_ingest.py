@@ -54,6 +54,15 @@ def dirty(make_home, tmp_path_factory):
     return home, home.usage()
 
 
+def test_a_bad_row_names_its_customer_where_it_has_one(dirty):
+    home, ingested = dirty
+    told = {row["original"]: row["customer_id"] for row in home.engine.rows(ingested.quarantine)}
+    named = {number: name for original, name in told.items() for number in range(len(BAD)) if f"#{number}#" in original}
+    assert named == {n: None if reason in ("customer_id is missing", "line is no row") else line.split(",")[0]
+                     for n, (line, reason) in enumerate(BAD) if n in named}  # fmt: skip
+    assert set(named.values()) == {None, "C1", "C2", "C7"}
+
+
 @pytest.mark.parametrize(("number", "line", "reason"), [(n, *case) for n, case in enumerate(BAD)])
 def test_a_bad_event_is_quarantined_with_its_reason(dirty, number, line, reason):
     home, ingested = dirty

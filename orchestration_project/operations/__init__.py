@@ -1,0 +1,1 @@
+"""Operations: the transactional store of what people decide and of what leaves the system."""

@@ -1,0 +1,1 @@
+"""Channels: the ways out of the system, one module each."""

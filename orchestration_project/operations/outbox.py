@@ -1,0 +1,231 @@
+"""Outbox: messages on their way out, who is sending them, and how that ended. `uncertain` is for what nobody knows.
+
+A message goes from pending to claimed to sent or failed. That an attempt begins is on disk before the channel is
+called, so that after a crash it is known which messages may have left.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from orchestration_project.operations import ledger, suppressions, switches
+from orchestration_project.operations.channel import Message, Receipt
+from orchestration_project.operations.models import Action, DeliveryAttempt, OutboxMessage, ReviewItem
+from orchestration_project.operations.permit import Authority
+from orchestration_project.operations.store import Transaction
+
+Result = Literal["sent", "transient", "permanent", "uncertain"]
+
+
+class LostClaim(Exception):
+    """A worker that no longer has the message it works on."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a message goes, and what goes there besides subject and body."""
+
+    channel: str
+    kind: str
+    recipient: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message that is to be sent once, for its key."""
+
+    idempotency_key: str
+    action_id: str | None
+    channel: str
+    kind: str
+    recipient: str
+    payload: dict[str, Any]
+    not_before: datetime
+
+
+def enqueue(tx: Transaction, authority: Authority, messages: Sequence[NewMessage]) -> list[OutboxMessage]:
+    """Puts messages into the outbox and returns the new ones; a key that was there before is left as it is."""
+    rows = [asdict(message) | {"state": "pending", "attempts": 0} for message in messages]
+    rows.sort(key=lambda row: row["idempotency_key"])
+    return tx.insert_new(OutboxMessage, rows, "message queued", _source(authority))
+
+
+def _source(authority: Authority) -> str:
+    """Why a message may go out, for the audit trail."""
+    return f"run {authority.run_id}" if hasattr(authority, "run_id") else f"review item {authority.item_id}"
+
+
+def claim(tx: Transaction, worker: str, channels: Collection[str], limit: int, lease: timedelta) -> list[OutboxMessage]:
+    """Takes up to `limit` messages of these channels that are due; nobody else gets them until the lease runs out.
+
+    What must not be sent any more is cancelled on the way, and the messages of plays that are switched off wait.
+    """
+    taken: list[OutboxMessage] = []
+    while len(taken) < limit:
+        found = tx.session.scalars(_due(tx, channels, limit - len(taken))).all()
+        if not found:
+            break
+        for message in _still_wanted(tx, found):
+            until = tx.now + lease
+            tx.change(message, "message claimed", state="claimed", claimed_by=worker, claimed_until=until)
+            taken.append(message)
+        tx.session.flush()
+    return taken
+
+
+def _due(tx: Transaction, channels: Collection[str], limit: int) -> sa.Select[OutboxMessage]:
+    due = (
+        sa.select(OutboxMessage)
+        .where(OutboxMessage.state == "pending", OutboxMessage.not_before <= tx.now)
+        .where(OutboxMessage.channel.in_(sorted(channels)))
+    )
+    off = switches.off(tx.session)
+    if off:
+        held = sa.true() if switches.ALL in off else Action.play.in_(off)
+        held_actions = sa.exists().where(Action.id == OutboxMessage.action_id, held)
+        due = due.where(~held_actions)
+    due = due.order_by(OutboxMessage.not_before, OutboxMessage.id).limit(limit)
+    return due.with_for_update(skip_locked=True, of=OutboxMessage)
+
+
+def _still_wanted(tx: Transaction, messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
+    """The messages that may still go out; the others are cancelled, with their actions."""
+    ids = [message.action_id for message in messages if message.action_id]
+    actions = {row.id: row for row in tx.session.scalars(sa.select(Action).where(Action.id.in_(ids)))}
+    wanted = []
+    for message in messages:
+        action = actions.get(message.action_id or "")
+        why = _why_not(tx, message, action)
+        if why is None:
+            wanted.append(message)
+            continue
+        values = {"state": "cancelled", "claimed_by": None, "claimed_until": None, "error": why}
+        tx.change(message, "message cancelled", why, **values)
+        if action and action.state == "queued":
+            ledger.set_state(tx, action.id, "cancelled", why)
+    return wanted
+
+
+def _why_not(tx: Transaction, message: OutboxMessage, action: Action | None) -> str | None:
+    if action and action.state in ("cancelled", "expired", "rejected", "shadow"):
+        return f"its action is {action.state}"
+    customer = action.customer_id if action else None
+    # Only what goes to the customer is stopped by their wish; nothing at all goes out about one who was erased.
+    sources = None if message.kind == "email" else ("erased",)
+    found = suppressions.first(tx.session, customer, message.recipient, tx.now, sources)
+    return f"suppressed since {found.starts_at:%Y-%m-%d} ({found.source})" if found else None
+
+
+def renew(tx: Transaction, worker: str, messages: Collection[str], lease: timedelta) -> None:
+    """Prolongs the lease of messages that a worker has claimed and not yet come to."""
+    own = sa.update(OutboxMessage).where(
+        OutboxMessage.id.in_(messages), OutboxMessage.state == "claimed", OutboxMessage.claimed_by == worker
+    )
+    renewed = tx.session.execute(own.values(claimed_until=tx.now + lease))
+    tx.note("leases renewed", OutboxMessage.__tablename__, worker, None, {"messages": renewed.rowcount})  # type: ignore[attr-defined]
+
+
+def begin_attempt(tx: Transaction, worker: str, message_id: str, lease: timedelta) -> Message | None:
+    """Notes that sending begins; the caller commits this before it calls the channel, and gets the lease anew.
+
+    None where the message must not be sent any more. Raises `LostClaim` where it is not the worker's.
+    """
+    row = _own(tx, worker, message_id)
+    if _open_attempt(tx, row) is not None:
+        raise LostClaim(f"message {message_id} is being sent already; a person decides what became of it")
+    if not _still_wanted(tx, [row]):
+        return None
+    number = row.attempts + 1
+    attempt = {"outbox_id": row.id, "number": number, "worker": worker, "started_at": tx.now, "finished_at": None,
+               "result": "sending", "error": None}  # fmt: skip
+    tx.insert_new(DeliveryAttempt, [attempt], "sending begun", None)
+    tx.change(row, "sending begun", attempts=number, claimed_until=tx.now + lease)
+    return Message(row.id, row.idempotency_key, row.kind, row.recipient, row.payload)
+
+
+def finish(
+    tx: Transaction,
+    worker: str,
+    message_id: str,
+    result: Result,
+    receipt: Receipt | None = None,
+    error: str | None = None,
+    retry_at: datetime | None = None,
+) -> str:
+    """Notes how the attempt that a worker began has ended, and returns the message's state.
+
+    After a transient failure the message is pending until `retry_at`, or has failed where that is None. A worker that
+    comes late with its answer, when the message is uncertain already, settles it if no person has.
+    """
+    row = tx.locked(OutboxMessage, message_id)
+    attempt = _open_attempt(tx, row) if row else None
+    if row is None or attempt is None or attempt.worker != worker:
+        raise LostClaim(f"worker {worker} is not sending message {message_id}; nothing was noted")
+    tx.change(attempt, "sending ended", error, finished_at=tx.now, result=result, error=error)
+    if row.state not in ("claimed", "uncertain"):
+        return row.state
+    if row.state == "uncertain":
+        _withdraw_question(tx, row, result)
+    state = {"transient": "pending" if retry_at else "failed", "permanent": "failed"}.get(result, result)
+    values: dict[str, Any] = {"state": state, "claimed_by": None, "claimed_until": None, "error": error}
+    if state == "sent":
+        told = dict(receipt.details) if receipt else {}
+        values |= {"sent_at": tx.now, "message_id": receipt.external_id if receipt else None, "receipt": told}
+    if state == "pending":
+        values |= {"not_before": retry_at}
+    tx.change(row, f"message {state}", error, **values)
+    if row.action_id and state != "pending":
+        ledger.set_state(tx, row.action_id, state, error)
+    return state
+
+
+def question(message: OutboxMessage) -> str:
+    """The key of the review item that asks what became of the latest attempt."""
+    return f"uncertain:{message.id}:{message.attempts}"
+
+
+def get(session: orm.Session, message_id: str) -> OutboxMessage:
+    """A message by the identifier of its row."""
+    return session.get_one(OutboxMessage, message_id)
+
+
+def by_message_id(session: orm.Session, message_id: str) -> OutboxMessage | None:
+    """The message that the other side calls so, as replies do."""
+    return session.scalars(sa.select(OutboxMessage).where(OutboxMessage.message_id == message_id).limit(1)).first()
+
+
+def counts(session: orm.Session) -> Mapping[str, int]:
+    """Number of messages by state."""
+    grouped = sa.select(OutboxMessage.state, sa.func.count()).group_by(OutboxMessage.state)
+    return {state: number for state, number in session.execute(grouped)}  # noqa: C416 - rows are no pairs to mypy
+
+
+def _own(tx: Transaction, worker: str, message_id: str) -> OutboxMessage:
+    row = tx.locked(OutboxMessage, message_id)
+    if row is None or row.state != "claimed" or row.claimed_by != worker:
+        raise LostClaim(f"message {message_id} is not claimed by {worker}; it was taken over or cancelled")
+    if row.claimed_until is None or row.claimed_until <= tx.now:
+        raise LostClaim(f"the lease of {worker} on message {message_id} has run out")
+    return row
+
+
+def _open_attempt(tx: Transaction, row: OutboxMessage) -> DeliveryAttempt | None:
+    unfinished = sa.select(DeliveryAttempt).where(
+        DeliveryAttempt.outbox_id == row.id,
+        DeliveryAttempt.number == row.attempts,
+        DeliveryAttempt.finished_at.is_(None),
+    )
+    return tx.session.scalars(unfinished.execution_options(populate_existing=True)).first()
+
+
+def _withdraw_question(tx: Transaction, row: OutboxMessage, result: str) -> None:
+    asked = sa.select(ReviewItem).where(ReviewItem.key == question(row), ReviewItem.state == "open").with_for_update()
+    for item in tx.session.scalars(asked):
+        why = f"the worker told late how the attempt ended: {result}"
+        tx.change(item, "review resolved", why, state="resolved", decided_by=tx.who, decided_at=tx.now,
+                  decision_reason=why)  # fmt: skip

@@ -1,0 +1,23 @@
+"""Switches: plays that a rule or a person has switched off; their messages wait until they are switched on again."""
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from orchestration_project.operations.models import Switch
+from orchestration_project.operations.store import Transaction
+
+ALL = "*"
+"""In the place of a play: every play."""
+
+
+def turn(tx: Transaction, play: str, state: str, reason: str) -> None:
+    """Switches a play, or all, `off` or `on`."""
+    row = {"play": play, "state": state, "reason": reason, "by": tx.who, "at": tx.now}
+    tx.session.add(Switch(created_at=tx.now, **row))
+    tx.note(f"switched {state}", Switch.__tablename__, play, reason, {"state": state})
+
+
+def off(session: orm.Session) -> set[str]:
+    """The plays that are switched off now."""
+    latest = sa.select(sa.func.max(Switch.id)).group_by(Switch.play)
+    return set(session.scalars(sa.select(Switch.play).where(Switch.id.in_(latest), Switch.state == "off")))

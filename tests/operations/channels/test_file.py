@@ -1,0 +1,105 @@
+"""File: one file or line for each key, whoever sends it, how often and whatever is killed."""
+
+import json
+import multiprocessing
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration_project.operations.channel import Message, PermanentFailure, TransientFailure
+from orchestration_project.operations.channels.file import LISTS, File
+
+
+@pytest.fixture
+def file(tmp_path: Path, head: Any, now: Any) -> File:
+    return File(tmp_path / "outbox", head, now)
+
+
+def lines(folder: Path, kind: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "outbox" / LISTS[kind]).read_text(encoding="utf-8").splitlines()]
+
+
+def test_an_email_is_a_file_named_by_its_key_and_the_receipt_has_its_message_id(
+    file: File, message: Any, tmp_path: Path
+) -> None:
+    receipt = file.send(message(subject="Grüße"))
+    (found,) = (tmp_path / "outbox").iterdir()
+    mail = message_from_bytes(found.read_bytes(), policy=policy.default)
+    assert (found.name, mail["Subject"], mail["Message-ID"]) == ("k1.eml", "Grüße", receipt.external_id)
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_other_messages_are_lines_of_json(file: File, message: Any, tmp_path: Path, kind: str) -> None:
+    file.send(message(kind, to="team:ä"))
+    (line,) = lines(tmp_path, kind)
+    assert (line["idempotency_key"], line["recipient"], line["at"]) == ("k1", "team:ä", "2026-11-25T08:30:00+00:00")
+    assert line["payload"] == message(kind).payload
+
+
+@pytest.mark.parametrize("kind", ["email", *LISTS])
+def test_a_key_that_is_sent_again_changes_nothing(
+    file: File, message: Any, tmp_path: Path, kind: str, head: Any, now: Any
+) -> None:
+    first = file.send(message(kind))
+    before = {each.name: each.read_bytes() for each in (tmp_path / "outbox").iterdir()}
+    another = File(tmp_path / "outbox", head, now)
+    assert file.send(message(kind, text="another", body="another")) == another.send(message(kind)) == first
+    assert {each.name: each.read_bytes() for each in (tmp_path / "outbox").iterdir()} == before
+
+
+@pytest.mark.parametrize("key", ["../../evil", "a/b", "", "CON:1", "x" * 300, ".hidden", "ключ", "a\nb"])
+def test_a_key_is_never_a_path(file: File, message: Any, tmp_path: Path, key: str) -> None:
+    file.send(message(key=key))
+    (found,) = (tmp_path / "outbox").iterdir()
+    assert found.suffix == ".eml" and len(found.stem) == 64
+    assert list(tmp_path.iterdir()) == [tmp_path / "outbox"]
+
+
+def test_half_a_line_that_a_killed_process_left_is_written_anew(file: File, message: Any, tmp_path: Path) -> None:
+    file.send(message("task", key="k1"))
+    tasks = tmp_path / "outbox" / LISTS["task"]
+    whole = tasks.read_bytes()
+    tasks.write_bytes(whole + whole[: len(whole) // 2])
+    file.send(message("task", key="k2"))
+    assert [line["idempotency_key"] for line in lines(tmp_path, "task")] == ["k1", "k2"]
+
+
+def test_a_list_that_somebody_emptied_begins_anew(file: File, message: Any, tmp_path: Path) -> None:
+    for key in ("k1", "k2"):
+        file.send(message("task", key=key))
+    (tmp_path / "outbox" / LISTS["task"]).unlink()
+    file.send(message("task", key="k1"))
+    assert [line["idempotency_key"] for line in lines(tmp_path, "task")] == ["k1"]
+
+
+def _send_all(file: File, messages: list[Message]) -> None:
+    for each in messages:
+        file.send(each)
+
+
+def test_processes_that_send_the_same_at_once_leave_one_of_each(file: File, message: Any, tmp_path: Path) -> None:
+    messages = [message(kind, key=f"k{n}") for n in range(40) for kind in ("email", "task")]
+    context = multiprocessing.get_context("fork")
+    workers = [
+        context.Process(target=_send_all, args=(file, messages[start:] + messages[:start])) for start in (0, 20, 40)
+    ]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert [each.exitcode for each in workers] == [0, 0, 0]
+    assert sorted(line["idempotency_key"] for line in lines(tmp_path, "task")) == sorted(f"k{n}" for n in range(40))
+    assert len(list((tmp_path / "outbox").glob("*.eml"))) == 40
+    assert list((tmp_path / "outbox").glob(".*")) == []
+
+
+def test_a_folder_that_cannot_be_written_is_transient_and_an_unknown_kind_is_not(
+    message: Any, tmp_path: Path, head: Any, now: Any, file: File
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(TransientFailure, match="can't be written"):
+        File(tmp_path / "taken", head, now).send(message())
+    with pytest.raises(PermanentFailure, match="of kind 'fax'"):
+        file.send(message("fax"))
