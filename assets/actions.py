@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.contracts import contract_spec, with_contract
 from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows, written
 from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.domain.days import DayRange
-from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
+from orchestration_project.partitions import WHOLE_RANGE, Partitions, day_keys, scan_days
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import last_full_day
 
@@ -34,6 +35,7 @@ def _plan(partitions: Partitions, manifest: Manifest) -> dg.AssetsDefinition:
         description="What is to be done for each customer, by which play and how far by itself, or at which stage of "
         "the funnel it stopped. Of past days it says what would have been done; nothing is done by it.",
         check_specs=[
+            contract_spec("action_plan"),
             dg.AssetCheckSpec("unique", asset="action_plan"),
             dg.AssetCheckSpec(
                 "funnel", asset="action_plan", description="Every customer of the scan has one place in the funnel."
@@ -44,13 +46,13 @@ def _plan(partitions: Partitions, manifest: Manifest) -> dg.AssetsDefinition:
         from assets.reports import report_plan
         from orchestration_project.planning import Planning
         from orchestration_project.records import store_of
-        from orchestration_project.scans import day_keys
 
         days = scan_days(context)
         with workspace.lake() as lake, store_of(workspace.home) as store:
-            Planning(lake, workspace, store).write(days)
+            planning = Planning(lake, workspace, store)
+            planning.write(days)
             tell_rows(context, lake.counts("action_plan", day_keys(days), "scan_day"))
-            return report_plan(days, lake)
+            return with_contract(report_plan(days, lake), "action_plan", days, planning.left_out, lake)
 
     return plan
 
@@ -66,21 +68,21 @@ def _texts(name: str, partitions: Partitions, manifest: Manifest) -> dg.AssetsDe
         ),
         check_specs=[
             *criterion_specs(manifest, name),
+            contract_spec(name),
             dg.AssetCheckSpec("verified", asset=name, description="Every text says only what its facts say."),
         ],
     )  # fmt: skip
     def texts(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from orchestration_project.drafting import Drafting, nothing
-        from orchestration_project.scans import day_keys
 
         days = scan_days(context)
         with workspace.lake() as lake:
+            newest = days.last == workspace.yesterday
+            if past := day_keys(days)[: -1 if newest else None]:
+                lake.replace(name, nothing(name, lake), past, "scan_day")
             drafted = None
-            rows = nothing(name, lake)
-            if days.last == workspace.yesterday:
+            if newest:
                 drafted = Drafting(lake, workspace, manifest, context.log.info).write(name, days.last)
-                rows = drafted.rows
-            lake.replace(name, rows, day_keys(days), "scan_day")
             tell_rows(context, lake.counts(name, day_keys(days), "scan_day"))
             done = _handed_over(context, name, days, lake, workspace)
             review = drafted.review if drafted else 0
@@ -89,7 +91,8 @@ def _texts(name: str, partitions: Partitions, manifest: Manifest) -> dg.AssetsDe
                 metadata={"for a person to look at": review},
             )  # fmt: skip
             figures = drafted.figures if drafted else {"texts": "none: not the newest scan day"}
-            result = written({**figures, **done}, [check])
+            left_out = {days.last: drafted.left_out} if drafted else {}
+            result = with_contract(written({**figures, **done}, [check]), name, days, left_out, lake)
             return with_criteria(result, manifest, name, days, lake)
 
     return texts

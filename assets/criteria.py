@@ -8,6 +8,7 @@ import dagster as dg
 from orchestration_project.contracts.criteria import Criterion
 from orchestration_project.contracts.manifest import Evaluation, Manifest, columns
 from orchestration_project.domain.days import DayRange
+from orchestration_project.partitions import day_keys
 
 if TYPE_CHECKING:
     from orchestration_project.lake import Lake
@@ -37,8 +38,6 @@ def with_criteria(
     result: dg.MaterializeResult, manifest: Manifest, table: str, days: DayRange, lake: "Lake"
 ) -> dg.MaterializeResult:
     """The result, and what the criteria say of each scan day of it."""
-    from orchestration_project.scans import day_keys
-
     criteria = _of(manifest, table)
     if not criteria:
         return result

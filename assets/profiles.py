@@ -2,10 +2,11 @@
 
 import dagster as dg
 
+from assets.contracts import contract_spec, with_contract
 from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows
 from orchestration_project.contracts.manifest import Manifest
-from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
+from orchestration_project.partitions import WHOLE_RANGE, Partitions, day_keys, scan_days
 from orchestration_project.resources import Workspace
 
 
@@ -23,12 +24,13 @@ def profile_assets(partitions: Partitions, manifest: Manifest) -> list[dg.Assets
         ),
         check_specs=[
             *criterion_specs(manifest, "customer_profiles"),
+            contract_spec("customer_profiles"),
             dg.AssetCheckSpec("unique", asset="customer_profiles"),
         ],
     )  # fmt: skip
     def profiles(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.reports import report_profiles
-        from orchestration_project.scans import Scan, day_keys
+        from orchestration_project.scans import Scan
 
         days = scan_days(context)
         with workspace.lake() as lake:
@@ -36,6 +38,7 @@ def profile_assets(partitions: Partitions, manifest: Manifest) -> list[dg.Assets
             scan.write("customer_profiles", days, context.log.info)
             tell_rows(context, lake.counts("customer_profiles", day_keys(days), "scan_day"))
             report = report_profiles(days, scan.fields, lake)
+            report = with_contract(report, "customer_profiles", days, scan.left_out, lake)
             return with_criteria(report, manifest, "customer_profiles", days, lake)
 
     return [profiles]

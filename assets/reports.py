@@ -15,7 +15,7 @@ from orchestration_project.domain.days import DayRange
 from orchestration_project.domain.plan import STAGES, funnel
 from orchestration_project.domain.rules import FAMILIES
 from orchestration_project.lake import Lake
-from orchestration_project.scans import day_keys
+from orchestration_project.partitions import day_keys
 
 TREND_DAYS = 90
 EXACT = 1e-9

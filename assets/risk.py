@@ -2,10 +2,11 @@
 
 import dagster as dg
 
+from assets.contracts import contract_spec, with_contract
 from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows
 from orchestration_project.contracts.manifest import Manifest
-from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
+from orchestration_project.partitions import WHOLE_RANGE, Partitions, day_keys, scan_days
 from orchestration_project.resources import Workspace
 
 MONTH_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
@@ -21,17 +22,18 @@ def risk_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDef
         partitions_def=partitions.scan_days, backfill_policy=WHOLE_RANGE,
         automation_condition=dg.AutomationCondition.eager(), deps=["customer_profiles", "usage_trends"],
         description="Signals and severities in [0, 1] per factor family, or the reason why one can't be told.",
-        check_specs=[dg.AssetCheckSpec("unique", asset="risk_factors")],
+        check_specs=[contract_spec("risk_factors"), dg.AssetCheckSpec("unique", asset="risk_factors")],
     )  # fmt: skip
     def factors(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.reports import report_factors
-        from orchestration_project.scans import Scan, day_keys
+        from orchestration_project.scans import Scan
 
         days = scan_days(context)
         with workspace.lake() as lake:
-            Scan(lake, workspace).write("risk_factors", days, context.log.info)
+            scan = Scan(lake, workspace)
+            scan.write("risk_factors", days, context.log.info)
             tell_rows(context, lake.counts("risk_factors", day_keys(days), "scan_day"))
-            return report_factors(days, lake)
+            return with_contract(report_factors(days, lake), "risk_factors", days, scan.left_out, lake)
 
     @dg.asset(
         name="risk_scores", group_name="risk", kinds=KINDS, owners=owners(manifest, "risk_scores"),
@@ -45,6 +47,7 @@ def risk_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDef
         ),
         check_specs=[
             *criterion_specs(manifest, "risk_scores"),
+            contract_spec("risk_scores"),
             dg.AssetCheckSpec("unique", asset="risk_scores"),
             dg.AssetCheckSpec("weights", asset="risk_scores", description="The weights in force could be used."),
             dg.AssetCheckSpec(
@@ -55,13 +58,15 @@ def risk_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDef
     )  # fmt: skip
     def scores(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.reports import report_scores
-        from orchestration_project.scans import Scan, day_keys
+        from orchestration_project.scans import Scan
 
         days = scan_days(context)
         with workspace.lake() as lake:
             scan = Scan(lake, workspace)
             scan.write("risk_scores", days, context.log.info)
             tell_rows(context, lake.counts("risk_scores", day_keys(days), "scan_day"))
-            return with_criteria(report_scores(days, scan.problems, lake), manifest, "risk_scores", days, lake)
+            report = report_scores(days, scan.problems, lake)
+            report = with_contract(report, "risk_scores", days, scan.left_out, lake)
+            return with_criteria(report, manifest, "risk_scores", days, lake)
 
     return [factors, scores]

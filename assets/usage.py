@@ -2,10 +2,11 @@
 
 import dagster as dg
 
+from assets.contracts import contract_spec, with_contract
 from assets.criteria import criterion_specs, described, owners, with_criteria
 from assets.results import KINDS, table_metadata, tell_rows
 from orchestration_project.contracts.manifest import Manifest
-from orchestration_project.partitions import WHOLE_RANGE, Partitions, scan_days
+from orchestration_project.partitions import WHOLE_RANGE, Partitions, day_keys, scan_days
 from orchestration_project.resources import Workspace
 
 
@@ -23,6 +24,7 @@ def usage_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDe
         ),
         check_specs=[
             *criterion_specs(manifest, "usage_trends"),
+            contract_spec("usage_trends"),
             dg.AssetCheckSpec("unique", asset="usage_trends"),
             dg.AssetCheckSpec(
                 "nothing_after_cutoff", asset="usage_trends", blocking=True,
@@ -32,12 +34,14 @@ def usage_assets(partitions: Partitions, manifest: Manifest) -> list[dg.AssetsDe
     )  # fmt: skip
     def trends(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.reports import report_trends
-        from orchestration_project.scans import Scan, day_keys
+        from orchestration_project.scans import Scan
 
         days = scan_days(context)
         with workspace.lake() as lake:
-            Scan(lake, workspace).write("usage_trends", days, context.log.info)
+            scan = Scan(lake, workspace)
+            scan.write("usage_trends", days, context.log.info)
             tell_rows(context, lake.counts("usage_trends", day_keys(days), "scan_day"))
-            return with_criteria(report_trends(days, lake), manifest, "usage_trends", days, lake)
+            report = with_contract(report_trends(days, lake), "usage_trends", days, scan.left_out, lake)
+            return with_criteria(report, manifest, "usage_trends", days, lake)
 
     return [trends]

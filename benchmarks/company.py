@@ -19,7 +19,6 @@ ACTIVE_PERCENT = 48
 SETTINGS = """\
 history_start: {start}
 engine: {{threads: 2, memory_limit: {memory}}}
-completeness: {{above: 0.5}}
 """
 SOURCES = "tables:\n" + "".join(
     f"  {name}: {{connector: files, path: none.parquet}}\n"

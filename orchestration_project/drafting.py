@@ -18,8 +18,10 @@ from orchestration_project.agents.templates_model import Templates
 from orchestration_project.agents.writer import Result, Written, write
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
 from orchestration_project.contracts.manifest import Manifest
-from orchestration_project.escalations import Case, escalate
+from orchestration_project.domain.days import DayRange
+from orchestration_project.escalations import Case
 from orchestration_project.lake import Lake
+from orchestration_project.quarantine import CheckedStep
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import SettingsError
 from orchestration_project.sources.collected import cases
@@ -31,12 +33,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Drafted:
-    """The rows of a table for one scan day, and what they took."""
+    """What the texts of one scan day took."""
 
-    rows: ir.Table
     figures: Mapping[str, Any]
     review: int
     """Texts that a person must look at, because they say what their facts don't."""
+    left_out: int
+    """Customers without a text, because a row of theirs breaks a contract."""
 
 
 class Drafting:
@@ -46,9 +49,9 @@ class Drafting:
         self._lake, self._workspace, self._workflow, self._log = lake, workspace, workflow, log
 
     def write(self, table: str, day: date) -> Drafted:
-        """Rows of `outreach_drafts` or `account_alerts`; who could not be served by the model is escalated."""
-        people = self._people(day, table)
-        agent = "outreach" if table == DRAFTS else "account_alert"
+        """Writes a day of `outreach_drafts` or `account_alerts`; who could not be served by the model is escalated."""
+        step = CheckedStep(DayRange(day, day), self._lake, self._workspace)
+        people = self._people(step, table)
         plays = self._workflow.roles[self._workflow.step("outreach")].plays
         if table == DRAFTS:
             requests = [facts.outreach(row, plays) for row in people]
@@ -56,13 +59,11 @@ class Drafting:
             requests = [request for row in people for request in (facts.narrative(row), facts.actions(row))]
         templates = Templates()
         with self._model() as model:
-            result = write(requests, model, templates, self._strangers(day))
-        about = f"{table}.{day}"
-        now = self._workspace.now()
-        escalate(about, self._workflow.step(agent), _cases(result), self._lake, self._workflow, now)
+            result = write(requests, model, templates, self._strangers(step))
         rows = _drafts(result, day) if table == DRAFTS else _alerts(result, people, day)
+        step.write(table, _table(rows, table, self._lake), _cases(result))
         review = sum(text.state == "review" for text in result.written)
-        return Drafted(_table(rows, table, self._lake), self._figures(result, model), review)
+        return Drafted(self._figures(result, model), review, step.left_out[day])
 
     @contextmanager
     def _model(self) -> Iterator[LanguageModel]:
@@ -81,15 +82,12 @@ class Drafting:
         with Replies(self._workspace.home.replies) as replies:
             yield Anthropic(settings, replies, key, self._log)
 
-    def _people(self, day: date, table: str) -> list[Row]:
+    def _people(self, step: CheckedStep, table: str) -> list[Row]:
         """The customers whom a table is about, with all that texts are made of.
 
         A message is written where one is planned; an alert also where it was given before, to bring it up to date.
         """
-        scores, profiles, trends, plan = (
-            self._lake.read(name, [day.isoformat()], "scan_day").select(*columns)
-            for name, columns in facts.COLUMNS.items()
-        )
+        scores, profiles, trends, plan = (step.read(name).select(*columns) for name, columns in facts.COLUMNS.items())
         if table == DRAFTS:
             wanted = plan.filter(plan.action == "outreach", plan.stopped_at.isnull(), plan.autonomy != "shadow")
         else:
@@ -99,10 +97,9 @@ class Drafting:
         joined = joined.left_join(trends, "customer_id")
         return self._lake.engine.rows(joined.order_by(joined.score.desc(), joined.customer_id))
 
-    def _strangers(self, day: date) -> facts.Strangers:
+    def _strangers(self, step: CheckedStep) -> facts.Strangers:
         columns = ("name", "contact_name", "owner", "plan")
-        profiles = self._lake.read("customer_profiles", [day.isoformat()], "scan_day")
-        return facts.strangers(self._lake.engine.rows(profiles.select(*columns).distinct()))
+        return facts.strangers(self._lake.engine.rows(step.read("customer_profiles").select(*columns).distinct()))
 
     def _figures(self, result: Result, model: LanguageModel) -> dict[str, Any]:
         spent, taken = model.spent, sorted(model.spent.seconds)

@@ -3,7 +3,7 @@
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,29 +58,47 @@ class Lake:
         """Lets go of the files that were read."""
         shutil.rmtree(self._hold, ignore_errors=True)
 
-    def replace(self, table: str, rows: ir.Table, keys: Sequence[str] | None = None, column: str | None = None) -> None:
+    def replace(
+        self,
+        table: str,
+        rows: ir.Table,
+        keys: Sequence[str] | None = None,
+        column: str | None = None,
+        passing: Callable[[ir.Table], ir.Table] | None = None,
+    ) -> None:
         """Replaces a table, or its partitions `keys`, by `rows`; keys without rows become empty partitions.
 
-        Each partition is whole at any moment: the old one, then the new one. Rows of other keys are an error.
+        Each partition is whole at any moment: the old one, then the new one. Rows of other keys are an error. `passing`
+        is shown the rows of partitions once they are computed, and tells which of them to replace the old ones by.
         """
         with self._staging() as staged:
-            target = self.folder / table
             if column is None:
                 self.engine.write(rows, staged / FILE)
-                _move(staged / FILE, target / FILE)
+                _move(staged / FILE, self.folder / table / FILE)
                 return
-            if keys and len(keys) == 1:
-                self._write_one(table, rows, column, keys[0], staged / FILE)
-                _move(staged / FILE, target / f"{column}={keys[0]}" / FILE)
-                return
-            self.engine.write(rows, staged / table, partition=column)
-            written = {folder.name.partition("=")[2]: folder for folder in (staged / table).glob(f"{column}=*")}
-            unexpected = sorted(written.keys() - set(keys or ()))
-            if unexpected:
-                raise LakeError(_stray(table, unexpected[:3]))
+            written = self._written(table, rows, keys or (), column, staged / table)
+            files = [file for folder in written.values() for file in sorted(folder.glob("*.parquet"))]
+            if passing and files:
+                computed = self.engine.parquet(files, hive=True)
+                if (passed := passing(computed)) is not computed:
+                    self.replace(table, passed, keys, column)
+                    return
             for key in keys or ():
                 source = self._single(written[key]) if key in written else self._empty(rows.drop(column), staged)
-                _move(source, target / f"{column}={key}" / FILE)
+                _move(source, self.folder / table / f"{column}={key}" / FILE)
+
+    def _written(self, table: str, rows: ir.Table, keys: Sequence[str], column: str, target: Path) -> dict[str, Path]:
+        """Folders of the partitions that have rows, by key."""
+        if len(keys) == 1:
+            folder = target / f"{column}={keys[0]}"
+            folder.mkdir(parents=True)
+            self._write_one(table, rows, column, keys[0], folder / FILE)
+            return {keys[0]: folder}
+        self.engine.write(rows, target, partition=column)
+        written = {folder.name.partition("=")[2]: folder for folder in target.glob(f"{column}=*")}
+        if unexpected := sorted(written.keys() - set(keys)):
+            raise LakeError(_stray(table, unexpected[:3]))
+        return written
 
     def _write_one(self, table: str, rows: ir.Table, column: str, key: str, file: Path) -> None:
         """One partition's file; for DuckDB that is much less work than to sort rows into folders."""
@@ -99,6 +117,16 @@ class Lake:
 
         files = {key: self.folder / table / f"{column}={key}" / FILE for key in keys}
         return {key: pyarrow.parquet.read_metadata(file).num_rows for key, file in files.items()}
+
+    def shapes(self, table: str, keys: Iterable[str], column: str) -> list[str]:
+        """A key for each set of columns and types that partitions have; one, where all are alike."""
+        import pyarrow.parquet
+
+        files = {key: self.folder / table / f"{column}={key}" / FILE for key in keys}
+        found: dict[str, str] = {}
+        for key, file in files.items():
+            found.setdefault(str(pyarrow.parquet.read_schema(file).remove_metadata()), key)
+        return list(found.values())
 
     def written_at(self, table: str, key: str, column: str) -> datetime:
         """When a partition was written, aware, in UTC."""

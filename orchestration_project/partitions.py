@@ -52,6 +52,11 @@ def scan_days(context: dg.AssetExecutionContext) -> DayRange:
     return DayRange(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
 
 
+def day_keys(days: DayRange) -> list[str]:
+    """Partition keys of scan days."""
+    return [day.isoformat() for day in days.dates]
+
+
 def months(context: dg.AssetExecutionContext) -> list[date]:
     """The first days of the months of a run."""
     keys = context.partition_key_range

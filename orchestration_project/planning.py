@@ -1,6 +1,7 @@
 """Planning: the action plan of scan days, from what the lake says of them and what was done before."""
 
 from collections.abc import Mapping
+from datetime import date
 
 import ibis.expr.types as ir
 
@@ -13,9 +14,11 @@ from orchestration_project.domain.plan import Bounds, PlanRules, PlayRule, actio
 from orchestration_project.domain.rules import LearningRules
 from orchestration_project.lake import Lake
 from orchestration_project.operations.store import Store
+from orchestration_project.partitions import day_keys
+from orchestration_project.quarantine import CheckedStep
 from orchestration_project.records import records, variants
 from orchestration_project.resources import Workspace
-from orchestration_project.scans import Scan, day_keys
+from orchestration_project.scans import Scan
 
 PLAN = "action_plan"
 
@@ -28,18 +31,20 @@ class Planning:
 
     def __init__(self, lake: Lake, workspace: Workspace, store: Store | None) -> None:
         self._lake, self._workspace, self._store = lake, workspace, store
+        self.left_out: dict[date, int] = {}
+        """Customers of each day who were left out, because a row of theirs breaks a contract."""
 
     def write(self, days: DayRange) -> None:
         """Computes and replaces the plans of scan days, in parts that fit the engine."""
         rules = plan_rules(self._workspace.workflow, self._workspace.settings.learning, variants(self._store))
         for part in Scan(self._lake, self._workspace).parts(days):
             with self._lake.engine.scope():
-                self._lake.replace(PLAN, self._plan(part, rules), day_keys(part), "scan_day")
+                step = CheckedStep(part, self._lake, self._workspace)
+                step.write(PLAN, self._plan(part, step, rules))
+                self.left_out |= step.left_out
 
-    def _plan(self, days: DayRange, rules: PlanRules) -> ir.Table:
-        scores, profiles = (
-            self._lake.read(name, day_keys(days), "scan_day") for name in ("risk_scores", "customer_profiles")
-        )
+    def _plan(self, days: DayRange, step: CheckedStep, rules: PlanRules) -> ir.Table:
+        scores, profiles = step.read("risk_scores"), step.read("customer_profiles")
         bands, states = self._workspace.workflow.bands, self._history(days)
         stays = episodes(states, *bands, self._workspace.workflow.state.hysteresis)
         plan = action_plan(scores, profiles, stays, records(self._store, self._lake, profiles), rules)

@@ -30,6 +30,7 @@ from orchestration_project.domain.scoring import score
 from orchestration_project.domain.usage import REACH_DAYS, trends_without_usage, usage_trends, usage_windows
 from orchestration_project.lake import Lake, LakeError
 from orchestration_project.partitions import month_key, months_between
+from orchestration_project.quarantine import CheckedStep
 from orchestration_project.resources import Workspace
 from orchestration_project.sources.collected import unknown
 from orchestration_project.sources.config import load_sources
@@ -45,7 +46,7 @@ PART_SOURCES = {
 
 
 class Scan:
-    """The scan tables of a home: how the rows of each are computed, and written."""
+    """The scan tables of a home: how the rows of each are computed, and written as far as they keep their contract."""
 
     def __init__(self, lake: Lake, workspace: Workspace) -> None:
         self._lake, self._workspace = lake, workspace
@@ -53,6 +54,9 @@ class Scan:
         self._rules = workspace.risk
         self.problems: set[str] = set()
         """Why weights that were to be used could not be."""
+        self.left_out: dict[date, int] = {}
+        """Customers of each day that was written who were left out, because a row of theirs breaks a contract."""
+        self._steps: dict[DayRange, CheckedStep] = {}
 
     @cached_property
     def fields(self) -> tuple[list[str], list[str]]:
@@ -70,7 +74,10 @@ class Scan:
         self._workspace.record_rules()
         for part in self.parts(days):
             with self._lake.engine.scope():
-                self._lake.replace(table, self.compute(table, part), day_keys(part), "scan_day")
+                step = self._step(part)
+                step.write(table, self.compute(table, part))
+                self.left_out |= step.left_out
+                del self._steps[part]
             log(f"{table}: {part.first} to {part.last} written")
 
     def compute(self, table: str, days: DayRange) -> ir.Table:
@@ -132,8 +139,8 @@ class Scan:
         return in_force(self._lake, self._workspace, days)
 
     def read(self, table: str, days: DayRange) -> ir.Table:
-        """Rows of scan days that were written before."""
-        return self._lake.read(table, day_keys(days), "scan_day")
+        """Rows of scan days that were written before, as far as they keep their contract."""
+        return self._step(days).read(table)
 
     def parts(self, days: DayRange) -> list[DayRange]:
         """Consecutive parts of a range that fit the engine."""
@@ -142,6 +149,9 @@ class Scan:
         customers = self._lake.engine.value(self._lake.read("customers").customer_id.nunique())
         fitting = self._workspace.settings.engine.rows_at_once // max(1, customers)
         return days.parts(min(max(1, fitting), len(days)))
+
+    def _step(self, days: DayRange) -> CheckedStep:
+        return self._steps.setdefault(days, CheckedStep(days, self._lake, self._workspace))
 
     def _kinds(self, seen: ir.Table, days: DayRange) -> Kinds:
         ranks = self._lake.engine.rows(kind_ranks(numbered(seen), days, self._rules.kinds_tracked))
@@ -184,11 +194,6 @@ class Scan:
 
 def _within(rows: ir.Table, days: DayRange) -> ir.Table:
     return rows.filter(rows.scan_day.between(ibis.date(days.first), ibis.date(days.last)))
-
-
-def day_keys(days: DayRange) -> list[str]:
-    """Partition keys of scan days."""
-    return [day.isoformat() for day in days.dates]
 
 
 def _require(loaded: list[str], days: DayRange) -> None:

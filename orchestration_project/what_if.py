@@ -13,8 +13,9 @@ from orchestration_project.domain.rules import RiskRules
 from orchestration_project.domain.validation import Figure, Scored
 from orchestration_project.domain.what_if import alerts, moved_bands
 from orchestration_project.lake import Lake
+from orchestration_project.partitions import day_keys
 from orchestration_project.resources import Workspace
-from orchestration_project.scans import Scan, day_keys
+from orchestration_project.scans import Scan
 from orchestration_project.weights import InForce
 
 if TYPE_CHECKING:

@@ -50,6 +50,41 @@ def test_a_replaced_partition_has_only_new_rows_and_others_stay(lake: Lake) -> N
     assert stored(lake, MONDAY, TUESDAY) == [("C1", MONDAY, 2.0), ("C9", TUESDAY, 9.0)]
 
 
+@pytest.mark.parametrize("days", [[MONDAY], [MONDAY, TUESDAY]])
+def test_only_rows_that_pass_replace_what_was_and_they_are_judged_before_anything_is_replaced(
+    lake: Lake, days: list[str]
+) -> None:
+    lake.replace("scores", scores(*(("C1", day, 1.0) for day in days)), days, "scan_day")
+    seen: list[int] = []
+
+    def passing(rows: ir.Table) -> ir.Table:
+        assert stored(lake, *days) == [("C1", day, 1.0) for day in days]
+        seen.append(lake.engine.value(rows.count()))
+        return rows.filter(rows.score <= 10)
+
+    rows = [*(("C1", day, 2.0) for day in days), ("C2", days[-1], 11.0)]
+    lake.replace("scores", scores(*rows), days, "scan_day", passing=passing)
+    assert seen == [len(rows)]
+    assert stored(lake, *days) == rows[:-1]
+
+
+def test_rows_that_may_not_pass_at_all_leave_what_was(lake: Lake) -> None:
+    def refuse(rows: ir.Table) -> ir.Table:
+        raise ValueError(rows.columns)
+
+    lake.replace("scores", scores(("C1", MONDAY, 1.0)), [MONDAY], "scan_day")
+    with pytest.raises(ValueError, match="score"):
+        lake.replace("scores", scores(("C1", MONDAY, 2.0)), [MONDAY], "scan_day", passing=refuse)
+    assert stored(lake, MONDAY) == [("C1", MONDAY, 1.0)]
+
+
+def test_partitions_of_another_shape_are_told(lake: Lake) -> None:
+    lake.replace("scores", scores(("C1", MONDAY, 1.0), ("C1", TUESDAY, 1.0)), [MONDAY, TUESDAY], "scan_day")
+    assert lake.shapes("scores", [MONDAY, TUESDAY], "scan_day") == [MONDAY]
+    lake.replace("scores", scores(("C1", WEDNESDAY, 1.0)).mutate(extra=1), [WEDNESDAY], "scan_day")
+    assert lake.shapes("scores", [MONDAY, TUESDAY, WEDNESDAY], "scan_day") == [MONDAY, WEDNESDAY]
+
+
 def test_a_day_without_rows_becomes_an_empty_partition_that_keeps_its_columns(lake: Lake) -> None:
     lake.replace("scores", scores(("C1", MONDAY, 2.0), ("C1", TUESDAY, 3.0)), [MONDAY, TUESDAY], "scan_day")
     lake.replace("scores", scores(("C1", MONDAY, 4.0)), [MONDAY, TUESDAY], "scan_day")

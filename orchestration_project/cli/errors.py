@@ -10,6 +10,7 @@ class CommandError(Exception):
 def known_error(error: BaseException) -> str | None:
     """The sentence of an error that is meant for users, or None for a bug."""
     from orchestration_project.contracts.handoff import HandoffError
+    from orchestration_project.contracts.lake_tables import ContractError
     from orchestration_project.engine import EngineError
     from orchestration_project.lake import LakeError
     from orchestration_project.manifests import ManifestError
@@ -27,6 +28,7 @@ def known_error(error: BaseException) -> str | None:
         LakeError,
         VersionError,
         ManifestError,
+        ContractError,
         HandoffError,
     )
     for each in _chain(error):

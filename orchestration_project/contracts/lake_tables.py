@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from orchestration_project.contracts.tables import SOURCE_TABLES
 
 
+class ContractError(Exception):
+    """A table that is not what its contract says, as a whole: a bug, or a file from elsewhere."""
+
+    def __init__(self, table: str, cause: str, fix: str) -> None:
+        super().__init__(f"{table} breaks its contract: {cause}; {fix}.")
+
+
 @dataclass(frozen=True)
 class LakeColumn:
     """One column of a lake table."""

@@ -45,7 +45,7 @@ def canonical(rows: ir.Table, table: Table, source: TableSource, today: date, in
     Raises `MissingColumn` and `UnusableColumn` where the source can't be brought to the contract at all.
     """
     found = {column.name: found_column(rows.columns, table, column, source) for column in table.columns}
-    original = _original(rows)
+    original = as_text(rows)
     texts = {
         name: _text(rows[name]) for name in sorted(filter(None, {*found.values()})) if rows[name].type().is_string()
     }
@@ -113,7 +113,7 @@ def found_column(columns: Sequence[str], table: Table, column: Column, source: T
     return None
 
 
-def _original(rows: ir.Table) -> ir.StringValue:
+def as_text(rows: ir.Table) -> ir.StringValue:
     """All of a row's values as text, for people who look for what is wrong with it."""
     parts = [ibis.literal(f"{name}=") + rows[name].cast("string").fill_null("") for name in rows.columns]
     return ibis.literal("; ").join(parts)

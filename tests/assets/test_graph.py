@@ -39,17 +39,19 @@ DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores", "ac
          "account_alerts")  # fmt: skip
 CHECKS = {
     **{source: {"fresh", "kept"} for source in GROUPS["sources"]},
-    "customer_profiles": {"unique", "profiles_complete"},
-    "usage_trends": {"unique", "nothing_after_cutoff", "trends_known"},
-    "risk_factors": {"unique"},
-    "risk_scores": {"unique", "in_range", "adds_up", "weights", "scores_told", "actions_decided"},
+    "customer_profiles": {"contract", "unique", "profiles_complete"},
+    "usage_trends": {"contract", "unique", "nothing_after_cutoff", "trends_known"},
+    "risk_factors": {"contract", "unique"},
+    "risk_scores": {"contract", "unique", "in_range", "adds_up", "weights", "scores_told", "actions_decided"},
     "churn_outcomes": {"unique", "scanned"},
     "risk_weights": {"enough_outcomes", "gate", "champion_holds", "drift"},
-    "action_plan": {"unique", "funnel"},
-    "outreach_drafts": {"verified"},
-    "account_alerts": {"verified"},
+    "action_plan": {"contract", "unique", "funnel"},
+    "outreach_drafts": {"contract", "verified"},
+    "account_alerts": {"contract", "verified"},
 }
-BLOCKING = {"profiles_complete", "nothing_after_cutoff", "in_range", "adds_up", "scores_told", "actions_decided"}
+BLOCKING = {
+    "contract", "profiles_complete", "nothing_after_cutoff", "in_range", "adds_up", "scores_told", "actions_decided",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
