@@ -22,6 +22,7 @@ from orchestration_project.domain.factors import INSUFFICIENT_HISTORY
 from orchestration_project.domain.rules import FAMILIES
 from orchestration_project.domain.scoring import EXCEPTIONS
 from orchestration_project.jobs import DAILY_GROUPS
+from orchestration_project.operations.models import Base
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home, Settings
 from orchestration_project.sources.check import MENDS
@@ -129,6 +130,11 @@ def test_every_trigger_is_in_the_readme_with_its_default_status(definitions):
     told = {name: status for name, _, status, _ in rows(README, "trigger", "kind", "default status", "what it does")}
     triggers = [*(definitions.schedules or ()), *(definitions.sensors or ())]
     assert told == {trigger.name: trigger.default_status.value for trigger in triggers}
+
+
+def test_every_table_of_the_operations_store_is_told():
+    told = [name for name, _ in rows(ROOT / "docs" / "operations.md", "table", "what a row is")]
+    assert sorted(told) == sorted(Base.metadata.tables)
 
 
 def test_every_job_is_in_the_readme_and_the_triggers_schedule_is_as_told(definitions):

@@ -119,8 +119,8 @@ class _Sender:
     def _one(self, row: OutboxMessage) -> str:
         with self._store.transaction(self._worker, self._now()) as tx:
             message = outbox.begin_attempt(tx, self._worker, row.id, self._pace.lease)
-        if message is None:
-            return "cancelled"
+            if message is None:
+                return outbox.get(tx.session, row.id).state
         result, receipt, error = _handed_over(self._channels[row.channel], message)
         with self._store.transaction(self._worker, self._now()) as tx:
             retry_at = self._retry_at(row.attempts + 1)

@@ -85,12 +85,18 @@ def _due(tx: Transaction, channels: Collection[str], limit: int) -> sa.Select[Ou
         .where(OutboxMessage.channel.in_(sorted(channels)))
     )
     off = switches.off(tx.session)
-    if off:
-        held = sa.true() if switches.ALL in off else Action.play.in_(off)
-        held_actions = sa.exists().where(Action.id == OutboxMessage.action_id, held)
-        due = due.where(~held_actions)
+    if switches.ALL in off:
+        due = due.where(sa.false())
+    elif off:
+        due = due.where(~sa.exists().where(Action.id == OutboxMessage.action_id, Action.play.in_(off)))
     due = due.order_by(OutboxMessage.not_before, OutboxMessage.id).limit(limit)
     return due.with_for_update(skip_locked=True, of=OutboxMessage)
+
+
+def _held(tx: Transaction, message: OutboxMessage) -> bool:
+    action = tx.session.get(Action, message.action_id) if message.action_id else None
+    off = switches.off(tx.session)
+    return switches.ALL in off or (action is not None and action.play in off)
 
 
 def _still_wanted(tx: Transaction, messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
@@ -133,12 +139,15 @@ def renew(tx: Transaction, worker: str, messages: Collection[str], lease: timede
 def begin_attempt(tx: Transaction, worker: str, message_id: str, lease: timedelta) -> Message | None:
     """Notes that sending begins; the caller commits this before it calls the channel, and gets the lease anew.
 
-    None where the message must not be sent any more. Raises `LostClaim` where it is not the worker's.
+    None where the message must not be sent any more, or not now. Raises `LostClaim` where it is not the worker's.
     """
     row = _own(tx, worker, message_id)
     if _open_attempt(tx, row) is not None:
         raise LostClaim(f"message {message_id} is being sent already; a person decides what became of it")
     if not _still_wanted(tx, [row]):
+        return None
+    if _held(tx, row):
+        tx.change(row, "message held", "its play is switched off", state="pending", claimed_by=None, claimed_until=None)
         return None
     number = row.attempts + 1
     attempt = {"outbox_id": row.id, "number": number, "worker": worker, "started_at": tx.now, "finished_at": None,

@@ -1,9 +1,9 @@
 """What tests of the operations store share: an empty store on SQLite and on PostgreSQL, and a permit."""
 
-import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,19 @@ from orchestration_project.operations import ledger, outbox, reviews
 from orchestration_project.operations.models import Action, OutboxMessage, ReviewItem
 from orchestration_project.operations.permit import Permit
 from orchestration_project.operations.store import Store
+from tests.conftest import Postgres
 
 DAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 PERMIT = Permit.for_run("run-1", {}, DayRange(DAY, DAY), DAY, {"customers": True}, NOW)
-NAMES = itertools.count()
 WORKER = Path(__file__).with_name("worker.py")
+
+
+@pytest.fixture(scope="session")
+def database(postgres: Postgres) -> Postgres:
+    """A database of the operations store's own."""
+    postgres.run("CREATE DATABASE operations")
+    return replace(postgres, url=postgres.url.removesuffix("postgres") + "operations")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -28,10 +35,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database that is empty."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'operations.db'}"
-    server = request.getfixturevalue("postgres")
-    name = f"operations_{next(NAMES)}"
-    server.run(f"CREATE DATABASE {name}")
-    return server.url.removesuffix("postgres") + name
+    database = request.getfixturevalue("database")
+    database.run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    return database.url
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ def busy(store, customer: str) -> tuple[ReviewItem, OutboxMessage, OutboxMessage
     """A customer of whom every table knows something in words."""
     secret = f"{SECRET} of {customer}"
     item = asked(store, customer, title=secret, body=secret, subject=secret, context={"name": secret})
-    row = queued(store, message(f"out {customer}", action_id=item.action_id, recipient=secret, payload={"to": secret}))[
-        0
-    ]
+    out = message(f"out {customer}", action_id=item.action_id, recipient=secret, payload={"to": secret})
+    row = queued(store, out)[0]
     claim(store)
     begin(store, row)
     with store.transaction("scan", later(minutes=5)) as tx:
@@ -36,9 +35,8 @@ def busy(store, customer: str) -> tuple[ReviewItem, OutboxMessage, OutboxMessage
 
 def everything(store) -> str:
     with store.engine.connect() as connection:
-        return "\n".join(
-            str(row) for table in Base.metadata.sorted_tables for row in connection.execute(sa.select(table))
-        )
+        tables = [connection.execute(sa.select(table)).all() for table in Base.metadata.sorted_tables]
+    return "\n".join(str(row) for rows in tables for row in rows)
 
 
 def test_no_words_of_an_erased_customer_are_left_and_those_of_others_stay(store):

@@ -181,13 +181,27 @@ def test_the_message_of_an_action_that_must_not_be_done_is_cancelled(store, stat
 
 @pytest.mark.parametrize("play", ["win_back", switches.ALL])
 def test_the_messages_of_a_play_that_is_switched_off_wait(store, play):
-    queued(store, message(action_id=acted(store, state="queued").id))
-    with store.transaction("ann", NOW) as tx:
-        switches.turn(tx, play, "off", "too many complaints")
+    row = queued(store, message(action_id=acted(store, state="queued").id))[0]
+    turn(store, play, "off")
     assert claim(store) == []
-    with store.transaction("ann", NOW) as tx:
-        switches.turn(tx, play, "on", "mended")
+    turn(store, play, "on")
     assert claim(store) == ["M1"]
+    turn(store, play, "off")
+    assert begin(store, row) is None
+    assert state_of(store, OutboxMessage, row.id) == "pending"
+    turn(store, play, "on")
+    assert claim(store) == ["M1"]
+
+
+def test_when_all_is_switched_off_nothing_goes_not_even_what_belongs_to_no_play(store):
+    queued(store, message())
+    turn(store, switches.ALL, "off")
+    assert claim(store) == []
+
+
+def turn(store, play, state):
+    with store.transaction("ann", NOW) as tx:
+        switches.turn(tx, play, state, "too many complaints")
 
 
 def test_cancelling_an_action_meanwhile_stops_a_message_that_was_claimed(store):

@@ -58,12 +58,13 @@ def test_pages_follow_urgency_and_miss_and_repeat_nothing(store):
 
 def test_only_who_claimed_an_item_can_decide_it(store):
     row = claimed(store, "ann")
-    for who, words in (("bob", "claimed by ann, not by bob"),):
-        with pytest.raises(Refused, match=words), store.transaction(who, NOW) as tx:
-            reviews.approve(tx, row.id)
-    with pytest.raises(Refused, match="ann is deciding this until 2026-11-23 08:30 UTC"):
-        with store.transaction("bob", NOW) as tx:
-            reviews.claim(tx, row.id)
+    with pytest.raises(Refused, match="claimed by ann, not by bob"), store.transaction("bob", NOW) as tx:
+        reviews.approve(tx, row.id)
+    with (
+        pytest.raises(Refused, match="ann is deciding this until 2026-11-23 08:30 UTC"),
+        store.transaction("bob", NOW) as tx,
+    ):
+        reviews.claim(tx, row.id)
     other = asked(store, "C2")
     with pytest.raises(Refused, match="nobody has claimed"), store.transaction("ann", NOW) as tx:
         reviews.reject(tx, other.id, "no")
@@ -71,9 +72,11 @@ def test_only_who_claimed_an_item_can_decide_it(store):
 
 def test_a_claim_that_ran_out_can_be_taken_over_and_no_longer_decides(store):
     row = claimed(store, "ann")
-    with pytest.raises(Refused, match="your claim on this item has run out"):
-        with store.transaction("ann", later(minutes=30)) as tx:
-            reviews.approve(tx, row.id)
+    with (
+        pytest.raises(Refused, match="your claim on this item has run out"),
+        store.transaction("ann", later(minutes=30)) as tx,
+    ):
+        reviews.approve(tx, row.id)
     with store.transaction("bob", later(minutes=30)) as tx:
         reviews.claim(tx, row.id)
     with store.transaction("bob", later(minutes=31)) as tx:
@@ -130,9 +133,11 @@ def test_deciding_twice_is_refused_with_who_decided(store):
     with store.transaction("ann", NOW) as tx:
         reviews.approve(tx, row.id)
     for decide in (reviews.approve, lambda tx, name: reviews.reject(tx, name, "no"), reviews.claim):
-        with pytest.raises(Refused, match="approved already by ann at 2026-11-23 08:00 UTC"):
-            with store.transaction("ann", NOW) as tx:
-                decide(tx, row.id)
+        with (
+            pytest.raises(Refused, match="approved already by ann at 2026-11-23 08:00 UTC"),
+            store.transaction("ann", NOW) as tx,
+        ):
+            decide(tx, row.id)
 
 
 def test_what_nobody_decided_in_time_expires_with_its_action(store):

@@ -110,7 +110,7 @@ def test_times_come_back_aware_in_utc_and_naive_ones_are_refused(store):
         assert found.not_before == offset
         assert found.not_before.isoformat() == "2026-11-23T08:30:00+00:00"
     with pytest.raises(exc.StatementError, match="no time zone"):
-        queued(store, message("M2", not_before=datetime(2026, 11, 23, 8)))
+        queued(store, message("M2", not_before=NOW.replace(tzinfo=None)))
 
 
 def test_hostile_text_is_stored_without_what_databases_cant_hold(store):

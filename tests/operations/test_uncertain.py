@@ -58,8 +58,9 @@ def test_what_a_dead_worker_had_not_begun_is_pending_again(store):
 
 
 @pytest.mark.parametrize(
-    ("answer", "state", "of_action"), [("sent", "sent", "sent"), ("resend", "pending", "queued"), ("give_up", "failed", "failed")]
-)  # fmt: skip
+    ("answer", "state", "of_action"),
+    [("sent", "sent", "sent"), ("resend", "pending", "queued"), ("give_up", "failed", "failed")],
+)
 def test_a_person_says_what_became_of_it(store, answer, state, of_action):
     row, told, item = left_by_a_dead_worker(store)
     assert resolve(store, item, answer) == state

@@ -17,10 +17,16 @@ from orchestration_project.operations.store import Store
 LEASE = timedelta(minutes=5)
 
 
+def say(line: object) -> None:
+    """Tells the test something."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 @contextmanager
 def at_once() -> Iterator[None]:
     """Waits for the word of the test, so that processes begin at the same moment."""
-    print("ready", flush=True)
+    say("ready")
     sys.stdin.readline()
     yield
 
@@ -38,7 +44,7 @@ def claim_messages(url: str, worker: str, now: str) -> None:
                 rows = outbox.claim(tx, worker, ["file"], 3, LEASE)
             if not rows:
                 return
-            print(*(row.idempotency_key for row in rows), flush=True)
+            say(" ".join(row.idempotency_key for row in rows))
 
 
 def decide(url: str, who: str, now: str, *items: str) -> None:
@@ -50,7 +56,7 @@ def decide(url: str, who: str, now: str, *items: str) -> None:
                     reviews.claim(tx, item_id)
                 with store.transaction(who, datetime.fromisoformat(now)) as tx:
                     reviews.approve(tx, item_id)
-                print(item_id, flush=True)
+                say(item_id)
             except reviews.Refused:
                 pass
 
@@ -62,7 +68,7 @@ def carry_on(url: str, who: str, now: str, *items: str) -> None:
             with store.transaction(who, datetime.fromisoformat(now)) as tx:
                 queued = reviews.carry_on(tx, item_id)
             if queued:
-                print(item_id, flush=True)
+                say(item_id)
 
 
 class Faulty:
@@ -81,18 +87,30 @@ class Faulty:
         return Receipt(message.idempotency_key)
 
 
-def send_all(url: str, worker: str, now: str, receipts: str) -> None:
+def send_all(url: str, receipts: str, worker: str, now: str) -> None:
     """Delivers until nothing is left, by a clock of which each look takes a second."""
     ticks = itertools.count()
 
     def clock() -> datetime:
         return datetime.fromisoformat(now) + timedelta(seconds=next(ticks))
 
-    chance = random.Random(worker)
+    channels = {"file": Faulty(receipts, random.Random(worker))}
     pace = Pace(per_minute=10**6, attempts=1000, first_wait=timedelta(0))
-    with Store.open(url) as store, at_once():
-        deliver(store, {"file": Faulty(receipts, chance)}, worker, clock, 10**6, pace=pace, sleep=lambda _: None)
+    with Store.open(url) as store:
+        say(os.getpid())
+        deliver(store, channels, worker, clock, 10**6, pace=pace, sleep=lambda _: None)
+
+
+def senders(url: str, receipts: str) -> None:
+    """For each line with a worker's name and time: starts it, which says its process, and says how that ended."""
+    Store.open(url).close()
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            send_all(url, receipts, *line.split())
+            os._exit(0)
+        say(os.waitpid(process, 0)[1])
 
 
 if __name__ == "__main__":
-    {each.__name__: each for each in (migrate, claim_messages, decide, carry_on, send_all)}[sys.argv[1]](*sys.argv[2:])
+    {each.__name__: each for each in (migrate, claim_messages, decide, carry_on, senders)}[sys.argv[1]](*sys.argv[2:])
