@@ -15,8 +15,8 @@ from orchestration_project.settings import Home
 
 PROJECT = Path(__file__).parents[1]
 HEAVY = (
-    "anthropic", "sklearn", "mcp", "altair", "vl_convert", "pandas", "pyarrow", "duckdb", "psycopg", "fsspec", "slack_sdk",
-    "imap_tools",
+    "anthropic", "sklearn", "mcp", "altair", "vl_convert", "pandas", "pyarrow", "duckdb", "psycopg", "fsspec",
+    "slack_sdk", "imap_tools",
 )  # fmt: skip
 COMMANDS = {
     "init",
