@@ -202,6 +202,7 @@ SEEN = st.text(st.sampled_from("abc XYZ ,.'&-()äöüßéŁ Ø日本語прив�
 
 
 @given(subject=SEEN, name=SEEN.map(lambda text: text[:90]), body=SEEN)
+@example("xПривет, как идут дела в компании? Мы заметили, что вы реже пользуетесь продуктом", "Bo", "x")
 def test_what_is_written_is_what_is_read(subject: str, name: str, body: str) -> None:
     assume(subject.strip() and "=?" not in subject)
     mail = read(subject=subject, recipient_name=name, body=body, customer_id="")
