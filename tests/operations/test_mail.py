@@ -202,7 +202,7 @@ SEEN = st.text(st.sampled_from("abc XYZ ,.'&-()äöüßéŁ Ø日本語прив�
 
 
 @given(subject=SEEN, name=SEEN.map(lambda text: text[:90]), body=SEEN)
-@example("xПривет, как идут дела в компании? Мы заметили, что вы реже пользуетесь продуктом", "Bo", "x")
+@example("xxxGrüße aus Łódź: wie läuft es für Müller & Söhne mit dem neuen Bericht über Außenstände?", "Bo", "x")
 def test_what_is_written_is_what_is_read(subject: str, name: str, body: str) -> None:
     assume(subject.strip() and "=?" not in subject)
     mail = read(subject=subject, recipient_name=name, body=body, customer_id="")

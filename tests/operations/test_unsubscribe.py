@@ -51,7 +51,8 @@ def test_one_click_of_a_mail_program_or_on_the_button_suppresses_at_once(
     "spoil",
     [
         lambda url: url[:-1] + ("A" if url[-1] != "A" else "B"), lambda url: url[:-5], lambda url: url + "A",
-        lambda url: url[:-1] + CODE[CODE.index(url[-1]) ^ 1], lambda url: url.replace(".", "", 1), lambda url: url.partition(".")[0], lambda url: f"{url}.x",
+        lambda url: url[:-1] + CODE[CODE.index(url[-1]) ^ 1],
+        lambda url: url.replace(".", "", 1), lambda url: url.partition(".")[0], lambda url: f"{url}.x",
         lambda url: "/unsubscribe/" + Tokens("another secret for tests").token(READER), lambda url: "/unsubscribe/ü",
         lambda url: "/unsubscribe/" + "A" * 5000, lambda url: "/unsubscribe/..x",
     ],

@@ -74,6 +74,18 @@ def test_a_list_that_somebody_emptied_begins_anew(file: File, message: Any, tmp_
     assert [line["idempotency_key"] for line in lines(tmp_path, "task")] == ["k1"]
 
 
+def test_a_list_that_was_damaged_by_hand_is_named_and_left_alone(
+    message: Any, tmp_path: Path, head: Any, now: Any
+) -> None:
+    tasks = tmp_path / "outbox" / LISTS["task"]
+    for damage in ("no message\n", "[]\n", "{}\n"):
+        tasks.parent.mkdir(exist_ok=True)
+        tasks.write_text(damage)
+        with pytest.raises(TransientFailure, match="tasks.jsonl has a line that is no message"):
+            File(tmp_path / "outbox", head, now).send(message("task"))
+        assert tasks.read_text() == damage
+
+
 def _send_all(folder: Path, head: Any, now: Any, messages: list[Message], ready: Any) -> None:
     file = File(folder, head, now)
     for each in messages:
@@ -81,20 +93,21 @@ def _send_all(folder: Path, head: Any, now: Any, messages: list[Message], ready:
         file.send(each)
 
 
-def test_processes_that_send_the_same_at_once_leave_one_of_each(
-    message: Any, tmp_path: Path, head: Any, now: Any
-) -> None:
-    messages = [message(kind, key=f"k{n}") for n in range(40) for kind in ("email", "task")]
+def test_processes_that_send_at_once_leave_one_of_each(message: Any, tmp_path: Path, head: Any, now: Any) -> None:
     context = multiprocessing.get_context("fork")
-    told = (tmp_path / "outbox", head, now, messages, context.Barrier(3))
-    workers = [context.Process(target=_send_all, args=told) for _ in range(3)]
+    ready = context.Barrier(3)
+    same = [message(kind, key=f"k{n}") for n in range(20) for kind in ("email", "task")]
+    own = [[message("task", key=f"{who}-{n}", body="x" * who) for n in range(20)] for who in range(3)]
+    told = [(tmp_path / "outbox", head, now, same + each, ready) for each in own]
+    workers = [context.Process(target=_send_all, args=each) for each in told]
     for each in workers:
         each.start()
     for each in workers:
         each.join()
     assert [each.exitcode for each in workers] == [0, 0, 0]
-    assert sorted(line["idempotency_key"] for line in lines(tmp_path, "task")) == sorted(f"k{n}" for n in range(40))
-    assert len(list((tmp_path / "outbox").glob("*.eml"))) == 40
+    sent = [f"{who}{n}" for who in ("k", "0-", "1-", "2-") for n in range(20)]
+    assert sorted(line["idempotency_key"] for line in lines(tmp_path, "task")) == sorted(sent)
+    assert len(list((tmp_path / "outbox").glob("*.eml"))) == 20
     assert list((tmp_path / "outbox").glob(".*")) == []
 
 

@@ -167,7 +167,7 @@ def test_what_is_no_mail_or_has_no_address_is_refused_before_anybody_is_connecte
 
 
 @pytest.mark.slow
-def test_many_messages_go_over_one_connection_well_above_a_thousand_a_minute(
+def test_many_messages_go_over_one_connection_above_a_thousand_a_minute(
     smtp: Any, mail_server: Any, message: Any
 ) -> None:
     server = mail_server(tls="starttls")
