@@ -15,18 +15,9 @@ from orchestration_project.settings import Home
 
 PROJECT = Path(__file__).parents[1]
 HEAVY = (
-    "anthropic",
-    "sklearn",
-    "mcp",
-    "altair",
-    "vl_convert",
-    "pandas",
-    "pyarrow",
-    "duckdb",
-    "psycopg",
-    "fsspec",
-    "pandera",
-)
+    "anthropic", "sklearn", "mcp", "altair", "vl_convert", "pandas", "pyarrow", "duckdb", "psycopg", "fsspec",
+    "pandera", "slack_sdk", "imap_tools",
+)  # fmt: skip
 COMMANDS = {
     "init",
     "demo",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -72,7 +73,7 @@ def composed(message: Message, head: Letterhead, now: datetime) -> EmailMessage:
     """The e-mail for a message; `PermanentFailure` where it can't safely be one."""
     letter, recipient = _letter(message), recipient_of(message)
     mail = EmailMessage(policy=_policy())
-    mail["Subject"] = letter.subject
+    mail["Subject"] = letter.subject.strip()
     mail["From"] = Address(head.name, addr_spec=head.address)
     mail["To"] = Address(texts.name(letter.recipient_name or "") or "", addr_spec=recipient)
     mail["Date"] = now
@@ -164,9 +165,21 @@ class _Verbatim(UnstructuredHeader):
         return f"{self.name}: {lines}{policy.linesep}"  # type: ignore[attr-defined]
 
 
+class _Subject(UnstructuredHeader):
+    """A line of text, encoded as a whole: the library loses spaces where it encodes word by word."""
+
+    def fold(self, *, policy: Any) -> str:
+        text = str(self)
+        written = (
+            text if text.isascii() else Header(text, "utf-8", header_name="Subject").encode(linesep=policy.linesep)
+        )
+        return f"Subject: {written}{policy.linesep}"
+
+
 @cache
 def _policy() -> Any:
     registry = HeaderRegistry()
+    registry.map_to_type("subject", _Subject)  # type: ignore[arg-type]
     for name in ("message-id", "in-reply-to", "references", "list-unsubscribe"):
         registry.map_to_type(name, _Verbatim)  # type: ignore[arg-type]
     return SMTP.clone(header_factory=registry)

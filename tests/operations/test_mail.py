@@ -7,9 +7,10 @@ from email.utils import getaddresses
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from orchestration_project.domain import texts
 from orchestration_project.domain.addresses import address
 from orchestration_project.domain.texts import unseen
 from orchestration_project.operations.channel import Message, PermanentFailure
@@ -195,6 +196,19 @@ def test_whatever_it_is_made_of_a_message_has_no_header_and_no_recipient_but_its
         and b"\n" not in content.replace(b"\r\n", b"")
         and b"\r" not in content.replace(b"\r\n", b"")
     )
+
+
+SEEN = st.text(st.sampled_from("abc XYZ ,.'&-()äöüßéŁ Ø日本語привет🙂\"\\<>?;:@[]!%_"), min_size=1, max_size=240)
+
+
+@given(subject=SEEN, name=SEEN.map(lambda text: text[:90]), body=SEEN)
+@example("xxxGrüße aus Łódź: wie läuft es für Müller & Söhne mit dem neuen Bericht über Außenstände?", "Bo", "x")
+def test_what_is_written_is_what_is_read(subject: str, name: str, body: str) -> None:
+    assume(subject.strip() and "=?" not in subject)
+    mail = read(subject=subject, recipient_name=name, body=body, customer_id="")
+    assert mail["Subject"] == subject.strip()
+    assert mail["To"].addresses[0].display_name == (texts.name(name) or "")
+    assert part(mail, "plain") == f"{body}\n"
 
 
 @given(st.text(max_size=60) | st.builds("{}@{}".format, st.text(max_size=20), st.text(max_size=30)) | st.emails())

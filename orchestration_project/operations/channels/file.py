@@ -84,8 +84,11 @@ class _List:
             if not line.endswith(b"\n"):
                 file.truncate(self._read_until)
                 break
+            try:
+                self._keys.add(json.loads(line)["idempotency_key"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise TransientFailure(f"{self._file} has a line that is no message; correct or remove it") from error
             self._read_until += len(line)
-            self._keys.add(json.loads(line)["idempotency_key"])
         file.seek(self._read_until)
 
     @contextmanager

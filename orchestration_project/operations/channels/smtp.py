@@ -22,8 +22,6 @@ from orchestration_project.settings import SmtpSettings
 GO_ON, CLOSING = 354, 421
 LOGIN_WANTED = (530, 534, 535, 538)
 """Refusals of who sends, not of a message: the message may go once the settings are mended."""
-NEW_CONNECTIONS = 2
-"""Tries to begin a message: servers close connections that were idle, which is noticed only on use."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +71,19 @@ class Smtp:
                 server.close()
 
     def _begun(self) -> smtplib.SMTP:
-        """The server, with a message begun."""
-        for left in reversed(range(NEW_CONNECTIONS)):
-            reused, server = self._server is not None, self._connected()
-            try:
-                reply = server.mail(self._head.address)
-            except OSError:
-                if not (reused and left):
-                    raise
-                self._drop()
-                continue
-            if reply[0] == CLOSING and reused and left:
-                self._drop()
-                continue
-            self._must(reply, 250)
-            return server
-        raise AssertionError("a new connection either begins a message or raises")
+        """The server, with a message begun; a connection that was closed while it was idle shows it only now."""
+        reused, server = self._server is not None, self._connected()
+        try:
+            reply = server.mail(self._head.address)
+        except OSError:
+            if not reused:
+                raise
+            reply = (CLOSING, b"connection lost")
+        if reused and reply[0] == CLOSING:
+            self._drop()
+            return self._begun()
+        self._must(reply, 250)
+        return server
 
     def _connected(self) -> smtplib.SMTP:
         if self._server is None:

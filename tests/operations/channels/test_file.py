@@ -58,10 +58,10 @@ def test_a_key_is_never_a_path(file: File, message: Any, tmp_path: Path, key: st
 
 
 def test_half_a_line_that_a_killed_process_left_is_written_anew(file: File, message: Any, tmp_path: Path) -> None:
-    file.send(message("task", key="k1"))
+    file.send(message("task", key="k1", body="long " * 100))
     tasks = tmp_path / "outbox" / LISTS["task"]
     whole = tasks.read_bytes()
-    tasks.write_bytes(whole + whole[: len(whole) // 2])
+    tasks.write_bytes(whole + whole[:-10])
     file.send(message("task", key="k2"))
     assert [line["idempotency_key"] for line in lines(tmp_path, "task")] == ["k1", "k2"]
 
@@ -74,24 +74,40 @@ def test_a_list_that_somebody_emptied_begins_anew(file: File, message: Any, tmp_
     assert [line["idempotency_key"] for line in lines(tmp_path, "task")] == ["k1"]
 
 
-def _send_all(file: File, messages: list[Message]) -> None:
+def test_a_list_that_was_damaged_by_hand_is_named_and_left_alone(
+    message: Any, tmp_path: Path, head: Any, now: Any
+) -> None:
+    tasks = tmp_path / "outbox" / LISTS["task"]
+    for damage in ("no message\n", "[]\n", "{}\n"):
+        tasks.parent.mkdir(exist_ok=True)
+        tasks.write_text(damage)
+        with pytest.raises(TransientFailure, match="tasks.jsonl has a line that is no message"):
+            File(tmp_path / "outbox", head, now).send(message("task"))
+        assert tasks.read_text() == damage
+
+
+def _send_all(folder: Path, head: Any, now: Any, messages: list[Message], ready: Any) -> None:
+    file = File(folder, head, now)
     for each in messages:
+        ready.wait()
         file.send(each)
 
 
-def test_processes_that_send_the_same_at_once_leave_one_of_each(file: File, message: Any, tmp_path: Path) -> None:
-    messages = [message(kind, key=f"k{n}") for n in range(40) for kind in ("email", "task")]
+def test_processes_that_send_at_once_leave_one_of_each(message: Any, tmp_path: Path, head: Any, now: Any) -> None:
     context = multiprocessing.get_context("fork")
-    workers = [
-        context.Process(target=_send_all, args=(file, messages[start:] + messages[:start])) for start in (0, 20, 40)
-    ]
+    ready = context.Barrier(3)
+    same = [message(kind, key=f"k{n}") for n in range(20) for kind in ("email", "task")]
+    own = [[message("task", key=f"{who}-{n}", body="x" * who) for n in range(20)] for who in range(3)]
+    told = [(tmp_path / "outbox", head, now, same + each, ready) for each in own]
+    workers = [context.Process(target=_send_all, args=each) for each in told]
     for each in workers:
         each.start()
     for each in workers:
         each.join()
     assert [each.exitcode for each in workers] == [0, 0, 0]
-    assert sorted(line["idempotency_key"] for line in lines(tmp_path, "task")) == sorted(f"k{n}" for n in range(40))
-    assert len(list((tmp_path / "outbox").glob("*.eml"))) == 40
+    sent = [f"{who}{n}" for who in ("k", "0-", "1-", "2-") for n in range(20)]
+    assert sorted(line["idempotency_key"] for line in lines(tmp_path, "task")) == sorted(sent)
+    assert len(list((tmp_path / "outbox").glob("*.eml"))) == 20
     assert list((tmp_path / "outbox").glob(".*")) == []
 
 

@@ -14,7 +14,8 @@ from orchestration_project.operations.channels.smtp import Login, Smtp
 from orchestration_project.settings import SmtpSettings
 
 MANY = 1000 if os.getenv("STRESS") else 100
-MESSAGES_PER_SECOND = 1000 / 60
+MESSAGES_PER_SECOND = 30
+"""Nearly twice what is wanted, and more than the 24 of a connection on which each message waits 40 ms."""
 
 
 @pytest.fixture
@@ -166,7 +167,9 @@ def test_what_is_no_mail_or_has_no_address_is_refused_before_anybody_is_connecte
 
 
 @pytest.mark.slow
-def test_many_messages_go_over_one_connection_at_a_thousand_a_minute(smtp: Any, mail_server: Any, message: Any) -> None:
+def test_many_messages_go_over_one_connection_above_a_thousand_a_minute(
+    smtp: Any, mail_server: Any, message: Any
+) -> None:
     server = mail_server(tls="starttls")
     channel = smtp(server.port, security="starttls")
     start = time.perf_counter()
