@@ -22,6 +22,7 @@ from orchestration_project.domain.vocabulary import (
     GERMAN_NUMBER,
     LANGUAGES,
     NOBODY,
+    NO_NUMBERS,
     NUMBER_WORDS,
     ONES,
     PLAN_WORDS,
@@ -31,6 +32,7 @@ from orchestration_project.domain.vocabulary import (
     SPEAKERS,
     TIERS,
     TITLES,
+    TRIALS,
     WEEKDAYS,
 )
 from orchestration_project.domain.written_dates import written_dates
@@ -170,11 +172,11 @@ def _numbers(text: str, facts: Facts, language: str) -> Iterator[str]:
     for found in _NUMBER.finditer(text):
         if not any(_rounds_to(number, said) for said in _readings(found.group()) for number in facts.numbers):
             yield f"number {found.group().strip()!r}"
-    for word in _WORD.findall(text):
-        value = _spelt(folded(word), language)
+    for word in _WORD.findall(NO_NUMBERS[language].sub(" ", folded(text))):
+        value = _spelt(word, language)
         if value is not None and value not in facts.numbers:
             yield f"number {word!r}"
-        if FRACTIONS[language].fullmatch(folded(word)):
+        if FRACTIONS[language].fullmatch(word):
             yield f"proportion {word!r}"
 
 
@@ -214,7 +216,7 @@ def _plans(text: str, facts: Facts, language: str, strangers: Strangers) -> Iter
     for n, word in enumerate(words):
         parts = set(word.split("-"))
         beside = {*words[max(0, n - 2) : n], *words[n + 1 : n + 3], *parts}
-        if parts & others or (parts & TIERS - facts.words and beside & PLAN_WORDS[language]):
+        if parts & (others | TRIALS - facts.words) or (parts & TIERS - facts.words and beside & PLAN_WORDS[language]):
             yield f"plan {word!r}"
 
 
@@ -235,7 +237,7 @@ def _looks_like_a_name(words: list[re.Match[str]], n: int, sentence: str, langua
     word = words[n].group()
     inner = any(each.isupper() for each in word[1:])
     if language == "en" and n == 0 and len(words) > 1 and folded(words[1].group()) in SPEAKERS:
-        return folded(word) not in NOBODY
+        return folded(word) not in NOBODY and not folded(word).endswith("ing")
     if language != "de":
         return n > 0 or inner
     after_title = n > 0 and folded(words[n - 1].group()) in TITLES
