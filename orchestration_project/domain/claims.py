@@ -20,6 +20,7 @@ from orchestration_project.domain.vocabulary import (
     DATED_TIMES,
     FRACTIONS,
     GERMAN_NUMBER,
+    GIVING,
     LANGUAGES,
     NOBODY,
     NO_NUMBERS,
@@ -214,7 +215,7 @@ def _plans(text: str, facts: Facts, language: str, strangers: Strangers) -> Iter
     others = {folded(plan) for plan in strangers.plans} - facts.texts
     words = [folded(word) for word in _WORD.findall(text)]
     for n, word in enumerate(words):
-        parts = set(word.split("-"))
+        parts = set(re.split(r"['-]", word))
         beside = {*words[max(0, n - 2) : n], *words[n + 1 : n + 3], *parts}
         if parts & (others | TRIALS - facts.words) or (parts & TIERS - facts.words and beside & PLAN_WORDS[language]):
             yield f"plan {word!r}"
@@ -260,6 +261,10 @@ def _promised(text: str, facts: Facts, language: str) -> Iterator[str]:
         found = pattern.search(folded(text))
         if found and kind not in facts.promises:
             yield f"promise of a {kind}: {found.group().strip()!r}"
+    # A question gives nothing away.
+    said = [folded(sentence) for sentence in _SENTENCE.split(text) if not sentence.endswith("?")]
+    for given in filter(None, map(GIVING[language].search, said if not facts.promises else ())):
+        yield f"promise to do or give something: {given.group().strip()!r}"
     if "date" not in facts.promises:
         for sentence in _SENTENCE.split(text):
             plain = folded(sentence)

@@ -56,7 +56,7 @@ NUMBER_WORDS: Mapping[str, Mapping[str, int]] = {
     | {"zero": 0, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
        "hundred": 100, "hundreds": 100, "thousand": 1000, "thousands": 1000, "million": 1_000_000},
     "de": _numbered(
-        "zwei/beide/beiden/zweimal drei vier funf sechs sieben acht neun zehn elf zwolf/dutzend dreizehn vierzehn "
+        "zwei/beide/beiden/zweimal drei/dreimal vier/viermal funf sechs sieben acht neun zehn elf zwolf/dutzend dreizehn vierzehn "
         "funfzehn sechzehn siebzehn achtzehn neunzehn zwanzig",
         2,
     )
@@ -124,7 +124,7 @@ SPEAKERS = _words("from tells says told said mentioned asked wrote suggests reco
 """English words after which a word at the beginning of a sentence is somebody."""
 NOBODY = _words(
     "someone somebody anyone anybody nobody everyone people he she they we you i it what this that which "
-    "who one apart aside coming starting judging as and far away back"
+    "who one apart aside question questions news word message feedback coming starting judging as and far away back"
 )
 """Words that may stand before them without being a name."""
 TITLES = _words("herr herrn frau dr doktor prof firma kollege kollegin kollegen")
@@ -278,6 +278,45 @@ PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     },
 }
 """Kinds of promise, by the words that they are made with; over folded text."""
+GIVING: Mapping[str, re.Pattern[str]] = {
+    "en": _any(
+        r"""
+        \b(we|i) can( \w+ly| also)* (give|reduce|extend|waive|cover|refund|credit|add|includ|upgrad|grant|cancel|write off|delay|postpon|guarantee)\w*
+        \b(we|i)('ll| will| are going to| am going to)( \w+ly| also| only| not| gladly)* (?!be (happy|glad|brief|pleased|honest|grateful)|imagine|see|understand|tell|look|listen|explain|pass|help|answer|learn|ask|read|say|talk|speak|raise|represent|hear|think|guess|relate|discuss|only|appreciate|assume|write|keep|clear|have to|need)\w+
+        \b(i|we)('d| would)( be)? (happy|glad|pleased|love|like) to (give|reduce|extend|waive|cover|refund|credit|add|include|upgrade|grant)\w*
+        \blet (me|us) (?!know|understand|explain|put|say|ask|guess|start|tell|hear|talk|be|introduce|simply|get|just|first|begin|add|mention)\w+
+        \byou('ll| will)( \w+ly| also| soon)* (?!find|know|see|need|tell|agree|understand|remember|have noticed|excuse|forgive)\w+
+        \byou (can|may)( \w+ly| also| just)* (?!reply|answer|tell|write|see|reach|imagine|have|be|well|already|not|know|ignore|disregard|say|wonder|think|use|find|feel|send|respond|let|suggest|hit|drop|call|pass|forward|choose|decide|contact|judge|see|best)\w+
+        \byou (get (an?|your|it|this|extra|more|free|\d+)|receive (an?|your|extra|more)|have until|are entitled|are eligible|qualify|deserve)\b
+        \b(will|shall) be (?!happy|glad|brief|up\b|due\b|possible|useful|helpful|able|interest|grateful|of\b)\w+(ed|en|ne|ut|id)\b
+        """
+    ),
+    "de": _any(
+        r"""
+        \b(wir|ich) (?!schreib|dank|mocht|wurd|wunsch|stell|sag|erklar|hor|glaub|helf|rat|erzahl|zeig|biet|teil|verrat|schick|send|steh|hab|war|kann|konn|will|woll|soll|darf)\w{3,}e[nt]? ihnen\b
+        \b(wir|ich) (kann|konnen|konnte|konnten) ihnen (?!helfen|sagen|erklaren|zeigen|erzahlen|behilflich)[^.!?]*\b(geben|bieten|anbieten|machen|gewahren|erlassen|ersetzen|einraumen)\b
+        \b(wir|ich) (schenk|gewahr|gonn|ersetz|ersetzt|raum|spendier|zieh|streich|buch|lass|ubernehm|kummer|losch|verbesser|reparier|richt|sorg|garantier|verkurz|beschleunig|erhoh|erweiter|schalt)\w*
+        \bsie (erhalten|bekommen|durfen|kriegen|profitieren|haben (noch )?bis|haben anspruch|sparen)\b
+        \bsie konnen (?!mir|uns|einfach|gern|diese|darauf|auf|antworten|sich|auch|direkt|jederzeit (antworten|schreiben))\w+
+        (betrag|rechnung|gebuhr|kosten|summe|forderung|fehler|problem|preis|ruckstand|posten)\w* (wird|werden) (?!seit|bei|noch|in unser|als|offen)\w+
+        \bbonus|\bpramie|\bals danke?(schon)?\b|\bzum dank\b|monat\w* dazu\b|\bbetrag zuruck|drankomm\w*
+        """
+    ),
+    "fr": _any(
+        r"""
+        \b(nous|je) (ne )?vous (?!ecri|demand|remerci|pri|pos|contact|propos|av|ai\b|dis|souhait|adress|laiss|en\b|l'|la |le |y\b|voi|sais|croi|prie|connai|ecout|suis|sommes|entend|envoy|transm|interrog|parl|present|aid|apport|rappel|lis|compren|signal|appell|joign)\w+
+        \b(nous|je) (ne )?vous (le |la |les )?\w+(rons|rai)\b|\b(nous|je) (ne )?(le |la |les )?(offr|accord|effac|support|annul|rembours|installer|garanti|augment|amelior|ajout|rembours)\w*
+        \bvous (recevrez|recevez|beneficie\w*|aurez|serez|obtien\w*|avez (droit|jusqu'\w+)|pourrez|economis\w*)\b
+        \bvous pouvez (?!me|nous|simplement|m'|aussi|egalement|tout|repondre|y |dire|imagin|ecrire|ignorer)\w+
+        \b(sera|seront) (?!utile|ravi|heureu|bref|disponible|renouvel|la |le |un )\w{3,}(e|i|u|is|it)(e|s|es)?\b
+        \bbonus|\bprime\b|pour vous remercier|(mois|semaine|jour|annee)s? de plus\b|laissez-moi (?!vous (dire|expliquer|demander|poser|ecouter|parler))\w+|que vous passiez
+        """
+    ),
+}
+"""Ways to say what somebody will do for the reader, or what the reader gets: promises, whatever they are about.
+
+Asking, telling and listening are none.
+"""
 DATED_TIMES: Mapping[str, re.Pattern[str]] = {
     "en": _any(
         r"""
@@ -315,7 +354,7 @@ COMMITMENTS: Mapping[str, re.Pattern[str]] = {
     "de": _any(
         r"""
         \b(wird|werden|werde|wirst|liefern|liefert|beheben|losen|kommt|bekommen|erhalten|melden|melde|rufe|fertig|bereit)\b
-        \berledig\w+|\b(ge|be)(lost|hoben|fixt)\b|\b(schick|send|stell)(e|en)\b
+        \berledig\w+|\b(ge|be)(lost|hoben|fixt)\b|\b(lost|behebt|macht|schafft|erledigt)\b|\b(schick|send|stell)(e|en)\b
         """
     ),
     "fr": _any(
@@ -350,7 +389,7 @@ RELATIVE_TIMES: Mapping[str, re.Pattern[str]] = {
     "fr": _any(
         r"""
         \b(aujourd'hui|demain|bientot|rapidement|immediatement|tout de suite|trimestre|printemps|automne|hiver)\b
-        \b(semaine|mois|annee) (prochaine?|suivante?)\b|\bd'ici\b|\bavant (la |le |l'|fin)|\b(fin|debut) (de |du )
+        \b(semaine|mois|annee) (prochaine?|suivante?)\b|\bcette (semaine|annee)\b|\bce mois\b|\bd'ici\b|\bavant (la |le |l'|fin)|\b(fin|debut) (de |du )
         \b(dans|sous) (l'|la |les |\w+ )?(heure|jour|journee|semaine|mois)s?\b
         \ben (un|une|quelques|moins d'une?|deux|trois|quatre|cinq) (heure|jour|journee|semaine|mois)s?\b|\bsous \w+ (heures|jours)
         \b(lundi|mardi|mercredi|jeudi|vendredi)\b
