@@ -20,8 +20,10 @@ from orchestration_project.domain.vocabulary import (
     DATED_TIMES,
     FRACTIONS,
     GERMAN_NUMBER,
+    GIVING,
     LANGUAGES,
     NOBODY,
+    NO_NUMBERS,
     NUMBER_WORDS,
     ONES,
     PLAN_WORDS,
@@ -31,6 +33,7 @@ from orchestration_project.domain.vocabulary import (
     SPEAKERS,
     TIERS,
     TITLES,
+    TRIALS,
     WEEKDAYS,
 )
 from orchestration_project.domain.written_dates import written_dates
@@ -170,11 +173,11 @@ def _numbers(text: str, facts: Facts, language: str) -> Iterator[str]:
     for found in _NUMBER.finditer(text):
         if not any(_rounds_to(number, said) for said in _readings(found.group()) for number in facts.numbers):
             yield f"number {found.group().strip()!r}"
-    for word in _WORD.findall(text):
-        value = _spelt(folded(word), language)
+    for word in _WORD.findall(NO_NUMBERS[language].sub(" ", folded(text))):
+        value = _spelt(word, language)
         if value is not None and value not in facts.numbers:
             yield f"number {word!r}"
-        if FRACTIONS[language].fullmatch(folded(word)):
+        if FRACTIONS[language].fullmatch(word):
             yield f"proportion {word!r}"
 
 
@@ -212,9 +215,9 @@ def _plans(text: str, facts: Facts, language: str, strangers: Strangers) -> Iter
     others = {folded(plan) for plan in strangers.plans} - facts.texts
     words = [folded(word) for word in _WORD.findall(text)]
     for n, word in enumerate(words):
-        parts = set(word.split("-"))
+        parts = set(re.split(r"['-]", word))
         beside = {*words[max(0, n - 2) : n], *words[n + 1 : n + 3], *parts}
-        if parts & others or (parts & TIERS - facts.words and beside & PLAN_WORDS[language]):
+        if parts & (others | TRIALS - facts.words) or (parts & TIERS - facts.words and beside & PLAN_WORDS[language]):
             yield f"plan {word!r}"
 
 
@@ -235,7 +238,7 @@ def _looks_like_a_name(words: list[re.Match[str]], n: int, sentence: str, langua
     word = words[n].group()
     inner = any(each.isupper() for each in word[1:])
     if language == "en" and n == 0 and len(words) > 1 and folded(words[1].group()) in SPEAKERS:
-        return folded(word) not in NOBODY
+        return folded(word) not in NOBODY and not folded(word).endswith("ing")
     if language != "de":
         return n > 0 or inner
     after_title = n > 0 and folded(words[n - 1].group()) in TITLES
@@ -258,6 +261,10 @@ def _promised(text: str, facts: Facts, language: str) -> Iterator[str]:
         found = pattern.search(folded(text))
         if found and kind not in facts.promises:
             yield f"promise of a {kind}: {found.group().strip()!r}"
+    # A question gives nothing away.
+    said = [folded(sentence) for sentence in _SENTENCE.split(text) if not sentence.endswith("?")]
+    for given in filter(None, map(GIVING[language].search, said if not facts.promises else ())):
+        yield f"promise to do or give something: {given.group().strip()!r}"
     if "date" not in facts.promises:
         for sentence in _SENTENCE.split(text):
             plain = folded(sentence)

@@ -56,7 +56,7 @@ NUMBER_WORDS: Mapping[str, Mapping[str, int]] = {
     | {"zero": 0, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
        "hundred": 100, "hundreds": 100, "thousand": 1000, "thousands": 1000, "million": 1_000_000},
     "de": _numbered(
-        "zwei/beide/beiden/zweimal drei vier funf sechs sieben acht neun zehn elf zwolf/dutzend dreizehn vierzehn "
+        "zwei/beide/beiden/zweimal drei/dreimal vier/viermal funf sechs sieben acht neun zehn elf zwolf/dutzend dreizehn vierzehn "
         "funfzehn sechzehn siebzehn achtzehn neunzehn zwanzig",
         2,
     )
@@ -71,17 +71,34 @@ NUMBER_WORDS: Mapping[str, Mapping[str, int]] = {
 FRACTIONS: Mapping[str, re.Pattern[str]] = {
     "en": re.compile(
         r"hal(f|ves|ved|ving)|doubl(e|ed|ing)|tripl(e|ed|ing)|quadrupled?|quarters?|thirds?|two-thirds|three-quarters"
-        r"|(two|three|four|five|ten)fold|majority"
+        r"|(two|three|four|five|ten)fold|majority|fifths?|tenths?|decades?|century|centuries"
+        r"|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
     ),
     "de": re.compile(
         r"halb(e|en|es|er|iert|ierte)?|halfte|verdoppel\w*|verdreifach\w*|ge(drittelt|viertelt)|drittel|viertel|dreiviertel|mehrheit|doppelt\w*"
         r"|(zwei|drei|vier|funf|zehn|mehr)fach(e|en|es)?"
+        r"|(ein|zwei|drei|vier|funf|sechs|sieben|acht|neun|zehn|elf|zwolf|zwanzig)"
+        r"(kopfig|tagig|wochig|monatig|stundig|jahrig|prozentig|stellig)\w*"
+        r"|funftel|zehntel|jahrzehnt\w*|jahrhundert\w*"
+        r"|(zweit|dritt|viert|funft|sechst|siebt|acht|neunt|zehnt)e[nrms]?"
     ),
-    "fr": re.compile(r"moitie|demi(e|es)?|doubl(e|es|ee|er)|tripl(e|es|ee|er)|tiers|quarts?|majorite"),
+    "fr": re.compile(
+        r"moitie|demi(e|es)?|doubl(e|es|ee|er)|tripl(e|es|ee|er)|tiers|quarts?|majorite"
+        r"|cinquiemes?|dixiemes?|decennies?|siecles?|(deux|trois|quatr|cinqu|six|sept|huit|neuv|dix)iemes?"
+    ),
 }
+NO_NUMBERS: Mapping[str, re.Pattern[str]] = {
+    "en": re.compile(
+        r"\b(line|word|sentence|thing|question) or two\b|\bof the two(?= (is|are|was|would)\b|[?.,])"
+        r"|\b(a|per|split) second\b|\bsecond (thought|opinion|nature|look)"
+    ),
+    "de": re.compile(r"\b(ein oder zwei|ein, zwei) (zeilen|worte|satze)\b|\b(von|der) beiden(?=[?.,])"),
+    "fr": re.compile(r"\bpour cent\b|\b(un mot|une phrase|une ligne) ou deux\b|\bdes deux(?=[?.,])"),
+}
+"""Phrases with the word of a number that counts nothing; over folded text."""
 PLAN_WORDS: Mapping[str, frozenset[str]] = {
     "en": _words("plan plans tier package subscription edition licence license"),
-    "de": _words("plan tarif tarifs tarifes paket pakets abo abonnement edition lizenz"),
+    "de": _words("plan tarif tarifs tarifes paket pakets abo abonnement edition lizenz kunde kunden"),
     "fr": _words("plan forfait formule offre abonnement edition licence pack"),
 }
 """Words that stand beside the name of a plan."""
@@ -92,6 +109,8 @@ TIERS = _words(
     "corporate diamond bronze prime entreprise avance"
 )
 """Words that plans are called by everywhere."""
+TRIALS = _words("trial freemium testphase testversion testzugang probeabo essai")
+"""Words that name a plan by themselves."""
 POLITE = _words("sie ihr ihre ihren ihrem ihrer ihres ihnen")
 """German words that are written large out of politeness."""
 CONTRACTED = _words("s m d ll ve re t l n qu j c") | {""}
@@ -105,7 +124,7 @@ SPEAKERS = _words("from tells says told said mentioned asked wrote suggests reco
 """English words after which a word at the beginning of a sentence is somebody."""
 NOBODY = _words(
     "someone somebody anyone anybody nobody everyone people he she they we you i it what this that which "
-    "who one apart aside coming starting judging as and far away back"
+    "who one apart aside question questions news word message feedback coming starting judging as and far away back"
 )
 """Words that may stand before them without being a name."""
 TITLES = _words("herr herrn frau dr doktor prof firma kollege kollegin kollegen")
@@ -123,8 +142,18 @@ COMMON_CAPITALS: Mapping[str, frozenset[str]] = {
 """Words that may be written large without being a name."""
 PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "en": {
+        "date": _any(
+            r"""
+            (extend|postpone|defer|delay|prolong|push back|stretch)\w* [^.!?]{0,40}(payment|term|deadline|due|invoice|contract|date|period)
+            (more|extra|additional) time (to|for) (pay|settl)\w*|grace period|(pay|settle) (\w+ )?(later|in instal\w+)|instal?lments?|(call|ring|phone|visit) you (back )?(on|at|in|tomorrow|later)
+            """
+        ),
         "discount": _any(
             r"""
+            (don't|do not|needn't|won't|will not|no longer) (need to |have to )?pay\b|(at|for) (no|zero|nothing)\b|\bfor nothing\b
+            half (your|the|of (your|the)) (price|bill|fee|invoice|rate|cost)s?|freez\w+ [^.!?]{0,30}(price|rate|fee)
+            (extra|additional|more|bigger) (seat|user|licen[cs]e|storage|credit|feature)s? [^.!?]{0,40}(includ|no |without|for you)
+            throw\w* in|(upgrad\w+|mov\w+) you [^.!?]{0,30}without
             discount|rebate|voucher|coupon|gift|bonus|complimentary|preferential|on the house|half[ -]price
             promo(tion|tional)? (code|price|rate)|special (offer|price|rate|deal|terms)|better (price|rate|deal|terms)
             (%|per ?cent) (off|cheaper|less (for|on))
@@ -156,6 +185,10 @@ PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         ),
         "guarantee": _any(
             r"""
+            priority (support|treatment|access|handling)|dedicated (support|contact|manager|engineer|team)|vip\b|(top|first) in (line|the queue)
+            (handled|treated|dealt with|answered|served) (first|with priority)|you (can )?(rely|depend|bank) on
+            you will (no longer|always)|(everything|it|this|that|the \w+) will (work|function|be (gone|over|back|fine))
+            (cancel|leave|terminate|withdraw) at any time|(exit|opt out) (any ?time|whenever)|no strings|rest assured
             guarant\w+|promis\w+|assur\w+|warrant\w*|count on (us|it|a|me)\b|you have my word|commit\w* to|penalty
             never (happen|again|see|lose|have to)|without fail|no matter what|(sla|uptime) (of|at)\b
             will be (fixed|resolved|solved|ready|live|done|shipped|delivered|released)
@@ -163,8 +196,18 @@ PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         ),
     },
     "de": {
+        "date": _any(
+            r"""
+            (verlanger|verschieb|verschob|aufschieb|aufgeschob|stund|hinausschieb|streck)\w* [^.!?]{0,40}(zahlung\w*|frist|rechnung|laufzeit|falligkeit)|(zahlungsziel|zahlungsfrist|frist|falligkeit)\w* [^.!?]{0,50}(verlanger|verschieb|verschob|aufgeschob|erweiter|ausgedehnt|hinaus)\w*
+            mehr zeit (zum|fur|zur) (be)?zahl\w*|ratenzahlung|in raten|\bschonfrist
+            """
+        ),
         "discount": _any(
             r"""
+            ohne (jede |jegliche |weitere |zusatzliche |irgendwelche )?(kosten|gebuhr\w*|zuschlag|entgelt|bezahlung|etwas zu (be|ver)?(zahlen|rechnen))
+            nichts (zu )?(be)?zahlen|nicht (mehr )?(be)?zahlen|(nichts|etwas|kein\w*)( \w+)? (zu )?berechnen|weniger (be)?zahlen|zahlen sie (dann )?(weniger|nichts)
+            halbier\w*|\bsenk(e|en|t)\b|\breduzier(e|en|t)\b|\berlass(e|en|t)?\b|\bverzicht(e|en|et)\b|geschenk\w*|schenk(e|en|t)\b|frier\w* [^.!?]{0,40}\bein\b|einfrier\w*
+            \bzusatzliche (lizenz|nutzer|platz|plat|speicher)\w*|obendrauf|dazu geschenkt|hoherstuf\w*|stuf\w* sie (hoch|hoher)
             rabatt|nachlass|gutschein|vergunstig\w+|ermaßig\w+|ermassig\w+|kostenlos\w*|gratis|kostenfrei\w*|umsonst
             sonder(preis|kondition|angebot)\w*|\b(erlassen|erlasse|verzichten|senken|reduzieren)\b|geschenkt?|schenken
             \bpreis\w*|entgegen(kommen|zukommen)?\b|entgegengekommen|auf unsere (rechnung|kosten)
@@ -178,6 +221,7 @@ PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         ),
         "refund": _any(
             r"""
+            gut(zu)?schreiben|wiedergutmach\w*|bekommen [^.!?]{0,30} zuruck|zuruckgeb\w*|geben [^.!?]{0,40} zuruck
             erstatt\w*|geld zuruck|zuruck(zahl|uberweis|erhalt)\w*|entschadig\w*|gutschrift\w*|gutschreib\w*
             gutgeschrieben
             stornier\w*|kulan\w*
@@ -185,6 +229,9 @@ PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         ),
         "guarantee": _any(
             r"""
+            (bevorzugt|vorrangig|priorisiert)\w*|priority|vip\b|zuerst (bearbeitet|behandelt|beantwortet)|\bfest(e|er|en) ansprechpartner
+            jederzeit [^.!?]{0,40}(kundig|aussteig|beend)\w*|versichere\w*|(haben|gebe\w*) [^.!?]{0,12}(mein|unser) wort|mein ehrenwort
+            (alles|es|das|der \w+) (wird )?[^.!?]{0,25}(funktionieren|verschwind\w+|verschwunden)|\bnie(mals)? (mehr|wieder)|konnen sie (fest )?(rechnen|zahlen|bauen)|rechnen sie mit|(konnen|durfen) (sie )?[^.!?]{0,60}\brechnen\b|sorge(n)? (wir )?dafur|\bstellen? (wir )?sicher\b
             garant\w+|versprech\w+|versproch\w+|zusicher\w+|zugesichert|versicher\w* ihnen|verlassen sie sich
             nie wieder
             auf jeden fall|(wird|werden) (behoben|gelost|erledigt|ausgeliefert)|zusage\w*|sagen (wir )?ihnen zu
@@ -192,8 +239,17 @@ PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         ),
     },
     "fr": {
+        "date": _any(
+            r"""
+            (prolong|report|repouss|decal|differ|etal)\w* [^.!?]{0,40}(paiement|delai|echeance|facture|contrat|date)|(delai|echeance)s? [^.!?]{0,30}(prolong|report|repouss|supplementaire)\w*
+            plus de temps pour (payer|regler)|en plusieurs fois|echelonn\w+|delai de grace|(dans|sous) (l'heure|la journee|la semaine|\w+ (heures?|jours?|semaines?))\b
+            """
+        ),
         "discount": _any(
             r"""
+            sans (aucun |autre |rien )?(frais|surcout|cout|supplement|facturer|payer)|(rien|n'avez pas) a (payer|regler)|n'aurez (rien|pas) a|paierez moins
+            (baiss|redui|divis|diminu|all?eg)\w* [^.!?]{0,30}(prix|facture|frais|tarif|cout|montant)|gel(e|er|ons|erons|erai)\b [^.!?]{0,30}(prix|tarif)|\ba notre charge|moitie prix
+            (licence|utilisateur|siege|module)s? (supplementaire|en plus)s?|bon de reduction|\bpenalite
             \bremises?\b(?! en)|reduction|rabais|ristourne|bon d'achat|code promo|promotion|gratuit\w*
             offer(t|te|ts|tes)\b|offrons
             offrirons|offrir|cadeau|sans (frais|supplement|surcout)|geste commercial|tarif (prefer|reduit|special)\w*
@@ -204,12 +260,16 @@ PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         ),
         "refund": _any(
             r"""
+            \bun avoir\b|credite\b|(rend|revers|retourn)\w* [^.!?]{0,30}(argent|somme|montant|paye|verse)|vous (rend|revers)\w+
             rembours\w+|dedommag\w+|\bun avoir (de \d|sur|pour)|credit(er|erons|ons)\b|restitu\w+|compens\w+
             indemnis\w+
             """
         ),
         "guarantee": _any(
             r"""
+            (support|traitement|acces|service|assistance) prioritaire|en priorite|prioritair\w*|vip\b|interlocuteur (dedie|attitre)|traites? en premier
+            (resili|quitt|arret|annul)\w+ (a tout moment|quand vous)|tout moment sans|(vous avez|donne) (ma|notre) parole|ma parole|(ferai|ferons|veillerai|veillerons) (a ce que|en sorte)
+            (tout|cela|l'erreur|le probleme) (fonctionnera|marchera|disparaitra)|vous assure\w*|assurons que|comptez sur|pouvez compter|ne (verrez|aurez) plus|plus jamais
             garanti\w*|promet\w*|promis\w*|promess\w*|nous (nous )?engage\w*|je m'engage|vous assur\w+
             soyez (assure|certain)\w*|plus jamais|(sera|seront) (corrige|resolu|regle|livre|repare)\w*
             compter sur (nous|moi)\b
@@ -218,6 +278,45 @@ PROMISES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     },
 }
 """Kinds of promise, by the words that they are made with; over folded text."""
+GIVING: Mapping[str, re.Pattern[str]] = {
+    "en": _any(
+        r"""
+        \b(we|i) can( \w+ly| also)* (give|reduce|extend|waive|cover|refund|credit|add|includ|upgrad|grant|cancel|write off|delay|postpon|guarantee)\w*
+        \b(we|i)('ll| will| are going to| am going to)( \w+ly| also| only| not| gladly)* (?!be (happy|glad|brief|pleased|honest|grateful)|imagine|see|understand|tell|look|listen|explain|pass|help|answer|learn|ask|read|say|talk|speak|raise|represent|hear|think|guess|relate|discuss|only|appreciate|assume|write|keep|clear|have to|need)\w+
+        \b(i|we)('d| would)( be)? (happy|glad|pleased|love|like) to (give|reduce|extend|waive|cover|refund|credit|add|include|upgrade|grant)\w*
+        \blet (me|us) (?!know|understand|explain|put|say|ask|guess|start|tell|hear|talk|be|introduce|simply|get|just|first|begin|add|mention)\w+
+        \byou('ll| will)( \w+ly| also| soon)* (?!find|know|see|need|tell|agree|understand|remember|have noticed|excuse|forgive)\w+
+        \byou (can|may)( \w+ly| also| just)* (?!reply|answer|tell|write|see|reach|imagine|have|be|well|already|not|know|ignore|disregard|say|wonder|think|use|find|feel|send|respond|let|suggest|hit|drop|call|pass|forward|choose|decide|contact|judge|see|best)\w+
+        \byou (get (an?|your|it|this|extra|more|free|\d+)|receive (an?|your|extra|more)|have until|are entitled|are eligible|qualify|deserve)\b
+        \b(will|shall) be (?!happy|glad|brief|up\b|due\b|possible|useful|helpful|able|interest|grateful|of\b)\w+(ed|en|ne|ut|id)\b
+        """
+    ),
+    "de": _any(
+        r"""
+        \b(wir|ich) (?!schreib|dank|mocht|wurd|wunsch|stell|sag|erklar|hor|glaub|helf|rat|erzahl|zeig|biet|teil|verrat|schick|send|steh|hab|war|kann|konn|will|woll|soll|darf)\w{3,}e[nt]? ihnen\b
+        \b(wir|ich) (kann|konnen|konnte|konnten) ihnen (?!helfen|sagen|erklaren|zeigen|erzahlen|behilflich)[^.!?]*\b(geben|bieten|anbieten|machen|gewahren|erlassen|ersetzen|einraumen)\b
+        \b(wir|ich) (schenk|gewahr|gonn|ersetz|ersetzt|raum|spendier|zieh|streich|buch|lass|ubernehm|kummer|losch|verbesser|reparier|richt|sorg|garantier|verkurz|beschleunig|erhoh|erweiter|schalt)\w*
+        \bsie (erhalten|bekommen|durfen|kriegen|profitieren|haben (noch )?bis|haben anspruch|sparen)\b
+        \bsie konnen (?!mir|uns|einfach|gern|diese|darauf|auf|antworten|sich|auch|direkt|jederzeit (antworten|schreiben))\w+
+        (betrag|rechnung|gebuhr|kosten|summe|forderung|fehler|problem|preis|ruckstand|posten)\w* (wird|werden) (?!seit|bei|noch|in unser|als|offen)\w+
+        \bbonus|\bpramie|\bals danke?(schon)?\b|\bzum dank\b|monat\w* dazu\b|\bbetrag zuruck|drankomm\w*
+        """
+    ),
+    "fr": _any(
+        r"""
+        \b(nous|je) (ne )?vous (?!ecri|demand|remerci|pri|pos|contact|propos|av|ai\b|dis|souhait|adress|laiss|en\b|l'|la |le |y\b|voi|sais|croi|prie|connai|ecout|suis|sommes|entend|envoy|transm|interrog|parl|present|aid|apport|rappel|lis|compren|signal|appell|joign)\w+
+        \b(nous|je) (ne )?vous (le |la |les )?\w+(rons|rai)\b|\b(nous|je) (ne )?(le |la |les )?(offr|accord|effac|support|annul|rembours|installer|garanti|augment|amelior|ajout|rembours)\w*
+        \bvous (recevrez|recevez|beneficie\w*|aurez|serez|obtien\w*|avez (droit|jusqu'\w+)|pourrez|economis\w*)\b
+        \bvous pouvez (?!me|nous|simplement|m'|aussi|egalement|tout|repondre|y |dire|imagin|ecrire|ignorer)\w+
+        \b(sera|seront) (?!utile|ravi|heureu|bref|disponible|renouvel|la |le |un )\w{3,}(e|i|u|is|it)(e|s|es)?\b
+        \bbonus|\bprime\b|pour vous remercier|(mois|semaine|jour|annee)s? de plus\b|laissez-moi (?!vous (dire|expliquer|demander|poser|ecouter|parler))\w+|que vous passiez
+        """
+    ),
+}
+"""Ways to say what somebody will do for the reader, or what the reader gets: promises, whatever they are about.
+
+Asking, telling and listening are none.
+"""
 DATED_TIMES: Mapping[str, re.Pattern[str]] = {
     "en": _any(
         r"""
@@ -254,12 +353,13 @@ COMMITMENTS: Mapping[str, re.Pattern[str]] = {
     ),
     "de": _any(
         r"""
-        \b(wird|werden|werde|liefern|beheben|losen|kommt|bekommen|erhalten|melden|melde|fertig|bereit)\b|\berledig\w+
+        \b(wird|werden|werde|wirst|liefern|liefert|beheben|losen|kommt|bekommen|erhalten|melden|melde|rufe|fertig|bereit)\b
+        \berledig\w+|\b(ge|be)(lost|hoben|fixt)\b|\b(lost|behebt|macht|schafft|erledigt)\b|\b(schick|send|stell)(e|en)\b
         """
     ),
     "fr": _any(
         r"""
-        \w{3}(rons|ront|rai|rez|ra)\b|\b(allons|va|vont|pret|prete)\b|\b(livr|corrig)\w+
+        \w(rons|ront|rai|rez|ra)\b|\b(allons|vais|va|vont|pret|prete)\b|\b(livr|corrig)\w+
         """
     ),
 }
@@ -289,8 +389,9 @@ RELATIVE_TIMES: Mapping[str, re.Pattern[str]] = {
     "fr": _any(
         r"""
         \b(aujourd'hui|demain|bientot|rapidement|immediatement|tout de suite|trimestre|printemps|automne|hiver)\b
-        \b(semaine|mois|annee) (prochaine?|suivante?)\b|\bd'ici\b|\bavant (la |le |l'|fin)|\b(fin|debut) (de |du )
-        \bdans (les|un|une|deux|quelques) \w*\s?(heure|jour|semaine|mois)|\bsous \w+ (heures|jours)
+        \b(semaine|mois|annee) (prochaine?|suivante?)\b|\bcette (semaine|annee)\b|\bce mois\b|\bd'ici\b|\bavant (la |le |l'|fin)|\b(fin|debut) (de |du )
+        \b(dans|sous) (l'|la |les |\w+ )?(heure|jour|journee|semaine|mois)s?\b
+        \ben (un|une|quelques|moins d'une?|deux|trois|quatre|cinq) (heure|jour|journee|semaine|mois)s?\b|\bsous \w+ (heures|jours)
         \b(lundi|mardi|mercredi|jeudi|vendredi)\b
         """
     ),
