@@ -31,7 +31,8 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "action_plan": {"action": "outreach"},
     "outreach_drafts": {
-        "play": "usage", "variant": "check_in", "factor": "context", "language": "en", "subject": "Hello", "body": "Hello", **TEXT,
+        "play": "usage", "variant": "check_in", "factor": "context", "language": "en", "subject": "Hello",
+        "body": "Hello", **TEXT,
     },
     "account_alerts": {"score": 9.0, "narrative": "Because", "recommended_actions": ["call"], **TEXT},
 }  # fmt: skip
