@@ -81,7 +81,7 @@ def test_a_list_that_was_damaged_by_hand_is_named_and_left_alone(
     for damage in ("no message\n", "[]\n", "{}\n"):
         tasks.parent.mkdir(exist_ok=True)
         tasks.write_text(damage)
-        with pytest.raises(TransientFailure, match="tasks.jsonl has a line that is no message"):
+        with pytest.raises(TransientFailure, match="has a line that is no message"):
             File(tmp_path / "outbox", head, now).send(message("task"))
         assert tasks.read_text() == damage
 
