@@ -118,4 +118,4 @@ def _handed_over(
     with Store.open(workspace.home) as store:
         acting = Acting(store, lake, workspace, permit)
         done = acting.queue_drafts() if name == "outreach_drafts" else acting.raise_alerts()
-    return {"acted": "yes", **done}
+        return {"acted": "yes", **(done + acting.ask_people())}

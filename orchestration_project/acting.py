@@ -3,19 +3,19 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
+from orchestration_project import escalations
 from orchestration_project.case_files import case_files
-from orchestration_project.contracts.manifest import Acts, Role
-from orchestration_project.domain.quiet_hours import Quiet, allowed_from
+from orchestration_project.contracts.manifest import Acts, Handling, Role
 from orchestration_project.drafting import ALERTS, DRAFTS
 from orchestration_project.lake import Lake
 from orchestration_project.operations import ledger, outbox, reviews
-from orchestration_project.operations.models import Action, Episode, Task
+from orchestration_project.operations.models import Action, Episode, ReviewItem, Task
 from orchestration_project.operations.permit import Permit
 from orchestration_project.operations.store import Store, Transaction
 from orchestration_project.planning import PLAN
@@ -30,6 +30,15 @@ TOLD = ("score", "cause", "play", "variant", "expected_loss", "plan", "mrr", "se
 """What whoever decides is told of a customer, beside the text and its facts."""
 PRIORITIES = {"unverified_text": 2, "consent_unknown": 3, "approve_outreach": 3, "approve_alert": 1}
 """Why a person is asked, and how urgent that is."""
+
+
+UNSURE = {"no_score": "have no score, because too much about them is missing",
+          "low_confidence": "have a score that rests on too little to act on"}  # fmt: skip
+"""Stages of the funnel at which a person is to look."""
+ERROR_CLASSES = tuple(Handling.model_fields)
+MENDED = "what it was about is no more so"
+MOST_CASES = 1000
+"""Customers that a question names; it says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,62 @@ class Acting:
             "new actions": len(new), "tasks opened": len(opened), "tasks updated": len(tasks) - len(opened),
             "tasks closed": closed, "to be decided": len(asked), "queued": len(messages),
         })  # fmt: skip
+
+    def ask_people(self) -> Counter[str]:
+        """Questions about what went wrong and about scores that nobody may act on, one for all that are alike.
+
+        A question that is still open is brought up to date; one whose cause is gone is closed.
+        """
+        now, wanted = self._permit.now, {item.key: item for item in (*self._failures(), *self._unsure())}
+        with self._store.transaction(WHO, now) as tx:
+            reasons = (*ERROR_CLASSES, *UNSURE)
+            asked = sa.select(ReviewItem).where(ReviewItem.state == "open", ReviewItem.reason_code.in_(reasons))
+            still_open = {item.key: item for item in tx.session.scalars(asked.with_for_update())}
+            for key, item in still_open.items():
+                if key in wanted:
+                    tx.change(item, "review updated", title=wanted[key].title, context=wanted[key].context)
+                elif item.workflow == self._workflow.workflow:
+                    tx.change(item, "review resolved", MENDED, state="resolved", decided_by=WHO, decided_at=now,
+                              decision_reason=MENDED)  # fmt: skip
+            new = reviews.raise_items(tx, [item for key, item in wanted.items() if key not in still_open])
+        return Counter({"questions asked": len(new)})
+
+    def _failures(self) -> list[reviews.NewItem]:
+        """What steps and sources escalated, as far as it is still so."""
+        items = [row for row in escalations.open_items(self._lake) if row["workflow"] == self._workflow.workflow]
+        return [
+            reviews.NewItem(
+                key=f"escalation:{row['key']}:{row['raised_at']:%Y%m%d%H%M%S}", reason_code=row["error_class"],
+                step=row["step"],
+                workflow=row["workflow"], queue=row["queue"], owner=row["owner"],
+                title=f"{row['cases']:,} cases: {row['reason']}", deadline=row["deadline"].replace(tzinfo=UTC),
+                expires_at=row["expires_at"].replace(tzinfo=UTC), priority=2,
+                context={"about": row["about"], "pathway": row["pathway"], "cases": row["cases"],
+                         "customers": row["customers"][:MOST_CASES]},
+            )
+            for row in items
+            if _is_current(row["about"], self._permit.scan_day) and not _asked_one_by_one(row)
+        ]  # fmt: skip
+
+    def _unsure(self) -> list[reviews.NewItem]:
+        """Customers without a score, or with one of low confidence: one question per owner, reason and month."""
+        to, now = self._workflow.escalation, self._permit.now
+        groups: dict[tuple[str, str], list[str]] = {}
+        for customer, row in self._plan.items():
+            if row["stopped_at"] in UNSURE:
+                groups.setdefault((row["stopped_at"], row["owner"] or to.owner), []).append(customer)
+        return [
+            reviews.NewItem(
+                key=f"unsure:{self._workflow.workflow}:{reason}:{owner}:{now:%Y-%m}", reason_code=reason,
+                step=self._workflow.step("risk_assessor"), workflow=self._workflow.workflow, queue=to.queue,
+                owner=owner,
+                title=f"{len(customers):,} customers {UNSURE[reason]}",
+                deadline=now + timedelta(hours=to.deadline_hours),
+                expires_at=now + timedelta(days=to.expires_after_days), priority=4,
+                context={"customers": customers[:MOST_CASES], "cases": len(customers)},
+            )
+            for (reason, owner), customers in groups.items()
+        ]  # fmt: skip
 
     def _desk(self, agent: str) -> Desk:
         step = self._workflow.step(agent)
@@ -164,24 +229,21 @@ class Acting:
             queue=to.queue, owner=row["owner"] or to.owner, title=what,
             deadline=now + timedelta(hours=to.deadline_hours), expires_at=now + timedelta(days=to.expires_after_days),
             priority=PRIORITIES[reason], customer_id=row["customer_id"], action_id=action.id, **text,
-            context=_context(row) | self._quiet(row, desk), send=self._address(row, action, desk),
+            context=_context(row), send=self._address(row, action, desk),
         )  # fmt: skip
 
     def _message(self, row: Row, action: Action, desk: Desk) -> outbox.NewMessage:
-        send, quiet = self._address(row, action, desk), self._quiet(row, desk)
-        text = {"subject": row["subject"], "body": row["body"]}
-        return outbox.NewMessage(
-            f"action:{action.id}", action.id, send.channel, send.kind, send.recipient, send.payload | text | quiet,
-            self._allowed_from(row, desk),
-        )  # fmt: skip
+        return self._queued(row, action, desk, {"subject": row["subject"], "body": row["body"]})
 
-    def _alert(self, row: Row, action: Action, desk: Desk, due: Any) -> outbox.NewMessage:
+    def _alert(self, row: Row, action: Action, desk: Desk, due: datetime) -> outbox.NewMessage:
+        told = {"subject": _title(row), "body": _as_text(row), "deadline": due.isoformat(timespec="minutes")}
+        return self._queued(row, action, desk, told)
+
+    def _queued(self, row: Row, action: Action, desk: Desk, text: Row) -> outbox.NewMessage:
         send = self._address(row, action, desk)
-        title = f"{row['name'] or row['customer_id']} is at high risk"
-        text = {"subject": title, "body": _as_text(row), "deadline": due.isoformat(timespec="minutes")}
         return outbox.NewMessage(
             f"action:{action.id}", action.id, send.channel, send.kind, send.recipient, send.payload | text,
-            self._allowed_from(row, desk),
+            outbox.not_before(self._permit.now, send.quiet), send.quiet,
         )  # fmt: skip
 
     def _address(self, row: Row, action: Action, desk: Desk) -> outbox.Address:
@@ -189,30 +251,21 @@ class Acting:
         payload: Row = {"customer_id": row["customer_id"], "play": row["play"], "cause": row["cause"]}
         if action.kind == "outreach":
             payload |= {"recipient_name": row["contact_name"], "language": row["language"] or "en"}
-            return outbox.Address(desk.acts.channel, "email", row["contact_email"], payload)
+            return outbox.Address(desk.acts.channel, "email", row["contact_email"], payload, self._quiet(row, desk))
         payload |= {"score": row["score"], "recommended_actions": list(row["recommended_actions"])}
         payload |= self._files[row["customer_id"]]
         kind = "chat" if desk.acts.channel == "slack" else "task"
         return outbox.Address(desk.acts.channel, kind, row["owner"] or desk.role.owner, payload)
 
-    def _quiet(self, row: Row, desk: Desk) -> Row:
-        hours = desk.acts.quiet_hours
-        if hours is None:
-            return {}
-        return {"quiet": {"start": hours.start, "end": hours.end, "weekends": hours.weekends,
-                          "zone": row["timezone"], "usual": self._workspace.settings.schedule.timezone}}  # fmt: skip
+    def _quiet(self, row: Row, desk: Desk) -> Row | None:
+        hours, usual = desk.acts.quiet_hours, self._workspace.settings.schedule.timezone
+        return {**hours.model_dump(), "zone": row["timezone"], "usual": usual} if hours else None
 
-    def _allowed_from(self, row: Row, desk: Desk) -> Any:
-        hours = desk.acts.quiet_hours
-        quiet = Quiet(hours.start, hours.end, hours.weekends) if hours else None
-        return allowed_from(self._permit.now, row["timezone"], quiet, self._workspace.settings.schedule.timezone)
-
-    def _task(self, row: Row, action: Action | None, due: Any) -> ledger.NewTask:
-        title = f"{row['name'] or row['customer_id']} is at high risk"
+    def _task(self, row: Row, action: Action | None, due: datetime) -> ledger.NewTask:
         return ledger.NewTask(
             row["customer_id"],
             row["cause"],
-            title,
+            _title(row),
             due,
             action.id if action else None,
             row["owner"],
@@ -229,6 +282,17 @@ class Acting:
             reason = "left" if row is None else None if row["state"] in ("high", None) else "recovered"
             closed += bool(reason and ledger.close_task(tx, task.id, reason))
         return closed
+
+
+def _is_current(about: str, day: date) -> bool:
+    """Whether an escalation is of this scan, or of a source or month: of an earlier scan nothing can be mended."""
+    part = about.partition(".")[2]
+    return part == day.isoformat() or len(part) < len(day.isoformat())
+
+
+def _asked_one_by_one(row: Row) -> bool:
+    """Whether each case has a question of its own: of a message that says what its facts don't."""
+    return row["error_class"] == "unexpected_output" and row["about"].partition(".")[0] == DRAFTS
 
 
 def _state(row: Row) -> str:
@@ -251,6 +315,10 @@ def _context(row: Row) -> Row:
     return {name: row[name] for name in TOLD if row.get(name) is not None} | {
         "factors": list(row["factors"] or ()), "problems": list(row["problems"] or ()), "facts": row["facts"],
     }  # fmt: skip
+
+
+def _title(row: Row) -> str:
+    return f"{row['name'] or row['customer_id']} is at high risk"
 
 
 def _as_text(row: Row) -> str:

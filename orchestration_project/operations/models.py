@@ -196,6 +196,7 @@ class OutboxMessage(Row):
     recipient: Mapped[str]
     payload: Mapped[dict[str, Any]]
     not_before: Mapped[datetime]
+    quiet: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     state: Mapped[str]
     attempts: Mapped[int]
     claimed_by: Mapped[str | None]

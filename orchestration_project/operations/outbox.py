@@ -12,6 +12,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from orchestration_project.domain.quiet_hours import Quiet, allowed_from
 from orchestration_project.operations import ledger, suppressions, switches
 from orchestration_project.operations.channel import Message, Receipt
 from orchestration_project.operations.models import Action, DeliveryAttempt, OutboxMessage, ReviewItem
@@ -33,6 +34,8 @@ class Address:
     kind: str
     recipient: str
     payload: dict[str, Any]
+    quiet: dict[str, Any] | None = None
+    """When nothing may arrive: the hours of `domain.quiet_hours.Quiet`, the recipient's `zone`, and the `usual` one."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class NewMessage:
     recipient: str
     payload: dict[str, Any]
     not_before: datetime
+    quiet: dict[str, Any] | None = None
 
 
 def enqueue(tx: Transaction, authority: Authority, messages: Sequence[NewMessage]) -> list[OutboxMessage]:
@@ -100,13 +104,17 @@ def _held(tx: Transaction, message: OutboxMessage) -> bool:
 
 
 def _still_wanted(tx: Transaction, messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
-    """The messages that may still go out; the others are cancelled, with their actions."""
+    """The messages that may go out now; in quiet hours they wait, and what must not go out any more is cancelled."""
     ids = [message.action_id for message in messages if message.action_id]
     actions = {row.id: row for row in tx.session.scalars(sa.select(Action).where(Action.id.in_(ids)))}
     wanted = []
     for message in messages:
         action = actions.get(message.action_id or "")
-        why = _why_not(tx, message, action)
+        why, later = _why_not(tx, message, action), not_before(tx.now, message.quiet)
+        if why is None and later > tx.now:
+            waiting = {"state": "pending", "claimed_by": None, "claimed_until": None, "not_before": later}
+            tx.change(message, "message deferred", "quiet hours", **waiting)
+            continue
         if why is None:
             wanted.append(message)
             continue
@@ -125,6 +133,14 @@ def _why_not(tx: Transaction, message: OutboxMessage, action: Action | None) -> 
     sources = None if message.kind == "email" else ("erased",)
     found = suppressions.first(tx.session, customer, message.recipient, tx.now, sources)
     return f"suppressed since {found.starts_at:%Y-%m-%d} ({found.source})" if found else None
+
+
+def not_before(moment: datetime, quiet: Mapping[str, Any] | None) -> datetime:
+    """From when on a message may be sent that is ready at a moment."""
+    if quiet is None:
+        return moment
+    hours = Quiet(quiet["start"], quiet["end"], quiet["weekends"])
+    return allowed_from(moment, quiet["zone"], hours, quiet["usual"])
 
 
 def renew(tx: Transaction, worker: str, messages: Collection[str], lease: timedelta) -> None:

@@ -165,6 +165,7 @@ def make_tables() -> None:
         sa.Column("recipient", sa.Text(), nullable=False),
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("not_before", sa.DateTime(), nullable=False),
+        sa.Column("quiet", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("claimed_by", sa.Text(), nullable=True),

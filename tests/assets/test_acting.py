@@ -1,0 +1,274 @@
+"""Acting: only the scan of the latest day does anything, each thing once, and as far as the manifest lets it."""
+
+import socket
+from collections import Counter
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from orchestration_project.freshness import fresh_sources
+from orchestration_project.operations.models import (
+    Action,
+    Assignment,
+    AuditEntry,
+    Episode,
+    OutboxMessage,
+    ReviewItem,
+    Task,
+)
+from orchestration_project.operations.store import Store
+
+DAY = date(2026, 6, 30)
+BANDS = {f"connections.{n}.when.score": between for n, between in (
+    (2, {"below": 1.4}), (3, {"at_least": 1.4, "below": 2.5}), (4, {"at_least": 2.5})
+)}  # fmt: skip
+"""Bands under which a small company has customers in each of them."""
+
+
+@pytest.fixture
+def acting(copy, own_manifest) -> Any:
+    """A company with customers in every band, whose manifest may be changed."""
+
+    def make(**changes: Any) -> Any:
+        copy.configure(risk={"scoring": {"min_confidence": 0}})
+        own_manifest(copy.home, BANDS | {"state.hysteresis": 0.1} | changes)
+        return copy
+
+    return make
+
+
+def rows(company: Any, model: Any) -> list[Any]:
+    with Store.open(company.home) as store, store.reading() as session:
+        return list(session.scalars(sa.select(model).order_by(model.id)))
+
+
+def counts(company: Any) -> dict[str, int]:
+    tables = (Action, Assignment, Episode, OutboxMessage, ReviewItem, Task)
+    return {model.__tablename__: len(rows(company, model)) for model in tables}
+
+
+def plan(company: Any, day: date = DAY) -> Any:
+    return company.rows("action_plan", day)
+
+
+def test_the_scan_of_the_latest_day_asks_about_messages_and_queues_alerts(acting) -> None:
+    company = acting()
+    assert company.scan(DAY).success
+    planned = plan(company)
+    outreach = set(planned[(planned.action == "outreach") & planned.stopped_at.isna()].customer_id)
+    alerts = set(planned[(planned.action == "alert") & planned.stopped_at.isna()].customer_id)
+    assert len(outreach) > 3 and len(alerts) > 3
+    actions = rows(company, Action)
+    assert {row.customer_id for row in actions if row.kind == "outreach"} == outreach
+    assert {row.customer_id for row in actions if row.kind == "alert"} == alerts
+    items = [item for item in rows(company, ReviewItem) if item.action_id]
+    assert {item.customer_id for item in items} == outreach
+    assert {item.context["send"]["recipient"] for item in items} <= set(
+        company.rows("customer_profiles", DAY).contact_email
+    )
+    assert {(message.kind, message.state) for message in rows(company, OutboxMessage)} == {("task", "pending")}
+    assert {task.customer_id for task in rows(company, Task)} == alerts
+    assert all(row.after is not None for row in rows(company, AuditEntry))
+
+
+def test_an_alert_holds_what_an_account_manager_needs(acting) -> None:
+    company = acting()
+    company.scan(DAY)
+    task = rows(company, Task)[0]
+    steps = [each["step"] for each in task.details["handoffs"]]
+    assert steps[:3] == ["customer_data_collector", "usage_pattern_analyser", "risk_assessor"]
+    assert {"tickets", "invoices", "trend", "picture", "narrative", "recommended_actions", "score"} <= set(task.details)
+    assert task.details["trend"][-1]["day"] == "2026-06-30"
+    assert task.details["picture"].startswith("data:image/svg+xml;base64,")
+    assert task.deadline == company.now + timedelta(hours=24)
+    message = next(each for each in rows(company, OutboxMessage) if each.action_id == task.action_id)
+    assert message.recipient == task.owner
+    assert message.payload["handoffs"] == task.details["handoffs"]
+
+
+def test_a_scan_that_runs_again_does_nothing_twice_and_plans_the_same(acting) -> None:
+    company = acting()
+    company.scan(DAY)
+    before, planned = counts(company), plan(company)
+    assert company.scan(DAY).success
+    assert counts(company) == before
+    assert plan(company).equals(planned)
+
+
+def test_the_next_day_does_nothing_again_in_the_same_stay_and_updates_open_tasks(acting) -> None:
+    company = acting()
+    company.scan(DAY)
+    before = {row.key for row in rows(company, Action)}
+    told = {task.customer_id: task.updated_at for task in rows(company, Task)}
+    company.now += timedelta(days=1)
+    company.refresh("2026-06", "2026-07")
+    assert company.scan(DAY + timedelta(days=1)).success
+    again = plan(company, DAY + timedelta(days=1))
+    assert "already_acted" in set(again.stopped_at)
+    tasks = {task.customer_id: task for task in rows(company, Task) if task.state == "open"}
+    assert any(tasks[who].updated_at > at for who, at in told.items() if who in tasks)
+    new = [row for row in rows(company, Action) if row.key not in before]
+    assert {(row.customer_id, row.cause) for row in new}.isdisjoint(
+        {(row.customer_id, row.cause) for row in rows(company, Action) if row.key in before}
+    )
+
+
+@pytest.fixture
+def no_sockets(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every attempt to connect to anybody, which fails."""
+    tried: list[Any] = []
+
+    def connect(self: socket.socket, address: Any) -> None:
+        tried.append(address)
+        raise OSError("no connections here")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    return tried
+
+
+AUTO = {f"roles.{role}.acts.{key}": value for role in ("outreach_agent", "account_manager_alert")
+        for key, value in (("autonomy", "auto"), ("channel", "smtp"))}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "span", [(date(2026, 6, 10), DAY), (date(2026, 6, 29), DAY), (date(2026, 6, 29), date(2026, 6, 29))]
+)
+def test_a_range_and_a_past_day_plan_what_would_have_been_done_and_do_nothing(acting, no_sockets, span) -> None:
+    company = acting(**AUTO)
+    assert company.scan(*span).success
+    assert (plan(company, span[1]).stopped_at.isna()).any()
+    assert not company.home.operations.exists()
+    assert no_sockets == []
+
+
+def test_a_run_that_belongs_to_a_backfill_does_nothing(acting) -> None:
+    company = acting(**AUTO)
+    from orchestration_project.definitions import build
+    from orchestration_project.jobs import SCAN
+
+    result = build(company.workspace).resolve_job_def(SCAN).execute_in_process(
+        instance=company.instance, raise_on_error=False,
+        tags={"dagster/asset_partition_range_start": str(DAY), "dagster/asset_partition_range_end": str(DAY),
+              "dagster/backfill": "abc"},
+    )  # fmt: skip
+    assert result.success
+    told = company.written(result)["outreach_drafts"][str(DAY)]
+    assert told["acted"].startswith("no: this run is part of a backfill")
+    assert not company.home.operations.exists()
+
+
+@pytest.mark.parametrize(
+    ("autonomy", "states", "questions", "messages"),
+    [
+        ("shadow", set(), False, False),
+        ("draft", {"drafted"}, False, False),
+        ("approve", {"in_review"}, True, False),
+        ("auto", {"queued"}, False, True),
+    ],
+)
+def test_a_message_goes_as_far_by_itself_as_the_manifest_says(acting, autonomy, states, questions, messages) -> None:
+    company = acting(**{"roles.outreach_agent.acts.autonomy": autonomy})
+    company.scan(DAY)
+    actions = [row for row in rows(company, Action) if row.kind == "outreach"]
+    assert {row.state for row in actions} == states
+    assert any(item.reason_code == "approve_outreach" for item in rows(company, ReviewItem)) is questions
+    mails = [row for row in rows(company, OutboxMessage) if row.kind == "email"]
+    assert bool(mails) is messages
+    arms = Counter(row.arm for row in rows(company, Assignment) if row.play != "account_alert")
+    assert bool(arms) is (autonomy in ("approve", "auto"))
+
+
+def test_a_message_waits_for_the_end_of_quiet_hours_where_the_customer_is(acting) -> None:
+    company = acting(**{"roles.outreach_agent.acts.autonomy": "auto",
+                        "roles.outreach_agent.acts.quiet_hours": {"start": 0, "end": 12, "weekends": True}})  # fmt: skip
+    company.scan(DAY)
+    mails = [row for row in rows(company, OutboxMessage) if row.kind == "email"]
+    assert mails
+    for mail in mails:
+        zone = mail.quiet["zone"]
+        from zoneinfo import ZoneInfo
+
+        assert 12 <= mail.not_before.astimezone(ZoneInfo(zone or "UTC")).hour < 24
+
+
+def test_who_may_not_want_mail_is_written_to_only_after_a_person_has_agreed(acting) -> None:
+    company = acting(**{"roles.outreach_agent.acts.autonomy": "auto"})
+
+    def unknown(table: pa.Table) -> pa.Table:
+        place = table.schema.get_field_index("opted_out")
+        return table.set_column(place, "opted_out", pa.nulls(len(table), pa.bool_()))
+
+    company.scan(DAY)
+    Store.open(company.home).close()
+    company.home.operations.unlink()
+    with changed(company, "customer_profiles", unknown):
+        for step in ("action_plan", "outreach_drafts"):
+            assert company.scan(DAY, only=step).success
+    assert {row.state for row in rows(company, Action)} == {"in_review"}
+    assert {item.reason_code for item in rows(company, ReviewItem) if item.action_id} == {"consent_unknown"}
+    assert rows(company, OutboxMessage) == []
+
+
+def changed(company: Any, table: str, change: Any, day: date = DAY) -> Any:
+    import contextlib
+
+    import pyarrow.parquet as pq
+
+    @contextlib.contextmanager
+    def within():
+        file = company.file(table, day)
+        before = file.read_bytes()
+        pq.write_table(change(pq.read_table(file, partitioning=None)), file)
+        yield
+        file.write_bytes(before)
+
+    return within()
+
+
+def test_a_task_is_closed_when_the_customer_is_out_of_danger_or_gone(acting) -> None:
+    company = acting()
+    company.scan(DAY)
+    first, second, *others = sorted(task.customer_id for task in rows(company, Task))
+
+    def eased(table: pa.Table) -> pa.Table:
+        kept = table.filter(pa.compute.not_equal(table["customer_id"], second))
+        states = [
+            "low" if who == first else state
+            for who, state in zip(kept["customer_id"].to_pylist(), kept["state"].to_pylist(), strict=True)
+        ]
+        place = kept.schema.get_field_index("state")
+        return kept.set_column(place, "state", pa.array(states, pa.string()))
+
+    with changed(company, "action_plan", eased):
+        company.scan(DAY, only="account_alerts")
+    tasks = {task.customer_id: task for task in rows(company, Task)}
+    assert (tasks[first].state, tasks[first].close_reason) == ("closed", "recovered")
+    assert (tasks[second].state, tasks[second].close_reason) == ("closed", "left")
+    assert {tasks[other].state for other in others} == {"open"}
+
+
+def test_customers_whose_score_nobody_may_act_on_are_asked_about_once_per_owner(acting) -> None:
+    company = acting()
+    company.configure(risk={"scoring": {"min_confidence": 1}})
+    company.scan(DAY)
+    items = [item for item in rows(company, ReviewItem) if item.reason_code == "low_confidence"]
+    profiles = company.rows("customer_profiles", DAY)
+    assert {item.owner for item in items} <= set(profiles.owner)
+    assert sum(item.context["cases"] for item in items) > 30
+    company.scan(DAY)
+    assert len([item for item in rows(company, ReviewItem) if item.reason_code == "low_confidence"]) == len(items)
+
+    company.configure(risk={"scoring": {"min_confidence": 0}})
+    company.scan(DAY)
+    assert {item.state for item in rows(company, ReviewItem) if item.reason_code == "low_confidence"} == {"resolved"}
+
+
+def test_a_source_is_fresh_as_long_as_its_newest_row_is_new_enough(company) -> None:
+    with company.workspace.lake() as lake:
+        assert set(fresh_sources(lake, company.workspace, DAY).values()) == {True}
+        later = fresh_sources(lake, company.workspace, DAY + timedelta(days=4))
+        assert later == {"usage_events": False, "support_tickets": True, "invoices": True, "engagements": True}
+        assert not any(fresh_sources(lake, company.workspace, date(2020, 1, 1)).values())
