@@ -61,8 +61,20 @@ MISTAKES = {
     "waits that shrink": ("most_seconds: 30", "most_seconds: 0.5", "the longest wait is shorter than the first"),
     "unknown trigger": ("[daily_scan, new_data, scan_automation, monthly_refit]", "[hourly_scan]", "there is no trigger hourly_scan"),
     "limits of an agent that calls nothing": (
-        "output: usage_trends\n", "output: usage_trends\n    attempts: 5\n", "calls no tool, so there is nothing to limit", 1,
+        "output: usage_trends\n", "output: usage_trends\n    attempts: 5\n", "agent usage_analyser has its limits nowhere", 1,
     ),
+    "limits of an agent whose calls settings limit": (
+        "output: outreach_drafts\n", "output: outreach_drafts\n    timeout_seconds: 5\n", "under `channels` and `language_model`", 1,
+    ),
+    "an agent that acts without bounds": (
+        "    acts:\n      autonomy: auto\n      channel: file\n", "", "it does not say how far agent account_alert may act", None,
+    ),
+    "bounds of an agent that acts on nobody": (
+        "output: usage_trends\n", "output: usage_trends\n    acts: {autonomy: auto}\n", "agent usage_analyser acts on nobody", 1,
+    ),
+    "unknown template": ("templates: [check_in]", "templates: [check_out]", "there is no template check_out"),
+    "play about an unknown factor": ("factor: usage_decline", "factor: weather", "does not fit"),
+    "hysteresis out of range": ("hysteresis: 0.5", "hysteresis: 4", "less than or equal to 3"),
     "bands that lead elsewhere": (
         f"{OUTREACH}{ALERT}", OUTREACH.replace("outreach_agent", "account_manager_alert") + ALERT.replace("account_manager_alert", "outreach_agent"),
         "scores lead, from the lowest on, to monitor, account_manager_alert, outreach_agent", None,

@@ -33,9 +33,8 @@ AGENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 The collector knows those of `sources.yaml` too, whatever their names.
 """
 
-WITHOUT_TOOLS = frozenset(agent for agent, (_, tools) in AGENTS.items() if not tools)
 LIMITS = frozenset({"timeout_seconds", "deadline_seconds", "attempts", "backoff", "concurrency", "patience_seconds"})
-"""What a role says about calls of tools."""
+"""What the collector's role says about calls of tools."""
 
 ACTING = ("outreach", "account_alert")
 """Agents that do something to customers or people."""
@@ -306,9 +305,9 @@ def _roles(manifest: Manifest, tools: frozenset[str]) -> Iterator[Problem]:
                 told = f"it knows {', '.join(known)}" if known else "it uses none"
                 yield Problem((*place, "tools", n), f"agent {role.agent} has no tool {tool}; {told}", "remove the tool")
         yield from _plays(place, role)
-        for name in sorted(LIMITS & role.model_fields_set) if role.agent in WITHOUT_TOOLS else ():
-            yield Problem((*place, name), f"agent {role.agent} calls no tool, so there is nothing to limit",
-                          f"remove {name}")  # fmt: skip
+        for name in sorted(LIMITS & role.model_fields_set) if role.agent != "collector" else ():
+            where = "in settings.yaml, under `channels` and `language_model`" if role.agent in ACTING else "nowhere"
+            yield Problem((*place, name), f"agent {role.agent} has its limits {where}", f"remove {name}")
         if role.deadline_seconds < role.timeout_seconds:
             yield Problem((*place, "deadline_seconds"), "the step's deadline is before the time-out of one call",
                           "raise it")  # fmt: skip
