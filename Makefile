@@ -40,9 +40,9 @@ format: install  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-stress: install  ## The fault tests in full: 50 kills, 20 concurrent pairs, thorough properties
+stress: install  ## The fault tests in full: 50 killed backfills, 20 concurrent pairs, 500 killed senders, thorough properties
 	STRESS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q tests -m slow
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q tests/domain/test_point_in_time.py
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q tests/domain/test_point_in_time.py tests/operations/test_any_order.py
 
 bench: install  ## Measure speed as ratios; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks

@@ -92,7 +92,9 @@ def test_what_was_approved_goes_out_once_and_whoever_approved_it_is_told(store):
     queued = carried(store, row.id)
     assert (queued.recipient, queued.kind, queued.channel) == ("ann@example.com", "email", "file")
     assert queued.payload == {"language": "en", "subject": "Hello", "body": "We miss you"}
-    assert carried(store, row.id) is None
+    assert carried(store, row.id, later(hours=1)) is None
+    with store.reading() as session:
+        assert session.get_one(ReviewItem, row.id).carried_on_at == NOW
     assert len(outbox_rows(store)) == 1
     assert state_of(store, Action, row.action_id) == "queued"
     with store.reading() as session:
