@@ -26,6 +26,7 @@ TOOLS: Mapping[str, tuple[str, str]] = {
     "email": ("email", "send"), "task": ("tasks", "create"), "chat": ("chat", "post"), "note": ("crm", "add_note"),
 }  # fmt: skip
 """The tool of a server that each kind of message is given to; no other is ever called."""
+EVERY = frozenset(f"{server}.{tool}" for server, tool in TOOLS.values())
 
 
 class Mcp:
@@ -37,9 +38,9 @@ class Mcp:
         timeout_seconds: float,
         head: Letterhead,
         now: Callable[[], datetime],
+        allowed: frozenset[str] = EVERY,
     ) -> None:
-        allowed = frozenset(f"{server}.{tool}" for server, tool in TOOLS.values())
-        self._tools, self._timeout = Tools(servers, allowed, ROLE), timeout_seconds
+        self._tools, self._timeout = Tools(servers, allowed & EVERY, ROLE), timeout_seconds
         self._head, self._now = head, now
         self._stack = ExitStack()
         self._arguments: dict[str, frozenset[str]] = {}
@@ -109,10 +110,11 @@ def _arguments(message: Message) -> dict[str, Any]:
     told = message.payload
     try:
         if message.kind == "task":
-            return {"customer_id": told["customer_id"], "title": told["title"], "body": told["body"]}
+            return {"customer_id": told["customer_id"], "title": told["subject"], "body": told["body"]}
+        text = "\n".join(part for part in (told.get("subject"), told["body"]) if part)
         if message.kind == "chat":
-            return {"channel": message.recipient, "text": told["text"]}
-        return {"customer_id": told["customer_id"], "text": told["text"]}
+            return {"channel": message.recipient, "text": text}
+        return {"customer_id": told["customer_id"], "text": text}
     except KeyError as error:
         raise PermanentFailure(f"message {message.outbox_id} has no {error.args[0]} in its payload") from error
 

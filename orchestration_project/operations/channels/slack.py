@@ -86,13 +86,11 @@ class Webhook:
 def text_of(message: Message) -> str:
     """What is posted: text that mentions nobody and links nowhere, whatever is in it."""
     told = message.payload
-    wanted = {"chat": ("text",), "task": ("title", "body")}.get(message.kind)
-    if wanted is None:
+    if message.kind not in ("chat", "task"):
         raise PermanentFailure(f"message {message.outbox_id} is of kind {message.kind!r}, which Slack is not for")
-    parts = [str(told[part]).strip() for part in wanted if told.get(part)]
-    text = "\n".join(parts)
+    text = "\n".join(str(told[part]).strip() for part in ("subject", "body") if told.get(part))
     if not text:
-        raise PermanentFailure(f"message {message.outbox_id} has no {wanted[0]}, so there is nothing to post")
+        raise PermanentFailure(f"message {message.outbox_id} has no body, so there is nothing to post")
     if len(text) > LONGEST:
         text = text[: LONGEST - 1] + "…"
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -36,9 +36,9 @@ def message() -> Callable[..., Message]:
     """A message with a payload that fits its kind, but for what a test says."""
     payloads: dict[str, dict[str, Any]] = {
         "email": {"subject": "How is it going?", "body": "Hello,\n\nis all well?", "customer_id": "C1"},
-        "task": {"customer_id": "C1", "title": "Call C1", "body": "Usage fell by 40 %."},
-        "chat": {"text": "C1 is at risk"},
-        "note": {"customer_id": "C1", "text": "was written to"},
+        "task": {"customer_id": "C1", "subject": "Call C1", "body": "Usage fell by 40 %."},
+        "chat": {"body": "C1 is at risk"},
+        "note": {"customer_id": "C1", "body": "was written to"},
     }
 
     def made(kind: str = "email", key: str = "k1", to: str = "bo@customer.example", **payload: Any) -> Message:

@@ -135,7 +135,7 @@ def test_a_tool_that_is_not_there_and_a_payload_that_lacks_something_are_permane
     with pytest.raises(PermanentFailure, match=r"server tasks has no tool create"):
         channel.send(message("task"))
     bare = message("chat")
-    with pytest.raises(PermanentFailure, match="has no text in its payload"):
+    with pytest.raises(PermanentFailure, match="has no body in its payload"):
         channel.send(type(bare)("row-1", "k1", "chat", "#risk", {}))
     with pytest.raises(PermanentFailure, match="which no tool is for"):
         channel.send(message("fax"))

@@ -57,7 +57,7 @@ def test_a_dry_run_composes_and_records_for_each_channel_and_needs_no_key_for_th
     assert found == ["mcp/tasks.jsonl", "slack/chats.jsonl", "smtp/k1.eml"]
     mail = message_from_bytes((folder / "smtp" / "k1.eml").read_bytes(), policy=policy.default)
     assert mail["List-Unsubscribe"].startswith("<https://health.example/unsubscribe/")
-    assert json.loads((folder / "slack" / "chats.jsonl").read_text())["payload"] == {"text": "C1 is at risk"}
+    assert json.loads((folder / "slack" / "chats.jsonl").read_text())["payload"] == {"body": "C1 is at risk"}
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_webhook_posts_the_text(slack: Slack, webhook: Webhook, message: Any) 
 
 
 def test_text_mentions_nobody_and_links_nowhere(slack: Slack, bot: Bot, message: Any) -> None:
-    bot.send(message("chat", text="<!channel> & <https://evil.example|your bank>" + "x" * 5000))
+    bot.send(message("chat", body="<!channel> & <https://evil.example|your bank>" + "x" * 5000))
     asked = slack.asked[0][2]
     assert asked["text"].startswith("&lt;!channel&gt; &amp; &lt;https://evil.example|your bank&gt;xxx")
     assert len(asked["text"]) < 3100
@@ -168,7 +168,7 @@ def test_a_server_that_is_not_there_is_transient(message: Any) -> None:
         assert "can't be reached" in str(told(TransientFailure, lambda one=channel: one.send(message("chat"))))  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("kind", "payload"), [("email", {}), ("note", {}), ("chat", {"text": " "}), ("fax", {})])
+@pytest.mark.parametrize(("kind", "payload"), [("email", {}), ("note", {}), ("chat", {"body": " "}), ("fax", {})])
 def test_what_slack_is_not_for_is_refused(slack: Slack, bot: Bot, message: Any, kind: str, payload: Any) -> None:
     told(PermanentFailure, lambda: bot.send(message(kind, **payload)))
     assert slack.asked == []
