@@ -12,10 +12,11 @@ from rich.table import Table
 
 from benchmarks import measures
 from benchmarks.accuracy import accuracy
+from benchmarks.acting import acting
 from benchmarks.collection import collection
 from benchmarks.refits import refits
 
-ALL = measures.ALL | {"refits": refits, "accuracy": accuracy, "collection": collection}
+ALL = measures.ALL | {"refits": refits, "accuracy": accuracy, "collection": collection, "acting": acting}
 RESULTS = Path(__file__).with_name("results.json")
 
 
