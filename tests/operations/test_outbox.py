@@ -57,12 +57,7 @@ def test_a_message_is_sent_and_its_action_with_it(store):
     row = queued(store, message(action_id=told.id))[0]
     claim(store)
     sent = begin(store, row)
-    assert (sent.outbox_id, sent.idempotency_key, sent.kind, sent.recipient) == (
-        row.id,
-        "M1",
-        "email",
-        "ann@example.com",
-    )
+    assert (sent.outbox_id, sent.idempotency_key, sent.kind, sent.recipient) == (row.id, "M1", "email", "ann@example.com")
     assert sent.payload == {"subject": "Hello", "body": "We miss you"}
     assert finish(store, row, "sent", receipt=Receipt("<1@x>", {"code": 250}), at=later(seconds=3)) == "sent"
     with store.reading() as session:
