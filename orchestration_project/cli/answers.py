@@ -49,7 +49,6 @@ def serve(home: Home, host: str, port: int) -> None:
             with store.transaction("unsubscribe page", workspace.now()) as tx:
                 suppressions.once(tx, "asked on the page", "unsubscribe", reader.customer_id, reader.address)
 
-        say(
-            f"Serving {path} on http://{host}:{port}; {settings.unsubscribe_url or 'no public address'} must lead here."
-        )
+        public = settings.unsubscribe_url or "`channels.unsubscribe_url`, which is not set yet,"
+        say(f"Serving {path} on http://{host}:{port}; {public} must lead there.")
         uvicorn.run(application(made, suppress, path), host=host, port=port, log_level="warning")

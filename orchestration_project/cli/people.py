@@ -141,9 +141,7 @@ def reviews_resolve(
 @people_app.command()
 def deliver(
     limit: Annotated[int, typer.Option(min=1, help="Messages at most.")] = 500,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what would go; change and send nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go; send nothing.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,14 +155,12 @@ def deliver(
 def suppress(
     whom: Annotated[str, typer.Argument(help="customer_id, or an e-mail address.")],
     reason: WhyOption,
-    until: Annotated[
-        str | None, typer.Option(help="Last day on which nothing is sent (UTC); default: for good.")
-    ] = None,
+    until: Annotated[str | None, typer.Option(help="Last day without mail (UTC); default: for good.")] = None,
     as_user: UserOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send nothing to a customer or an address any more; what waits for them is cancelled."""
+    """Send no e-mail to a customer or an address any more; what waits for them is cancelled."""
     from orchestration_project.cli.setting_aside import suppress as run
 
     run(Home.find(home), whom, reason, until, as_user, as_json)
@@ -194,9 +190,7 @@ def override(
 
 @responses_app.command("read")
 def responses_read(
-    folder: Annotated[
-        Path | None, typer.Option(help="Folder of .eml files; default: the mailbox in the settings.")
-    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder of .eml files; default: the mailbox.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -141,9 +141,8 @@ def _print_many(title: str, value: Mapping[str, Any] | Sequence[Mapping[str, Any
 def _print_text(item: "ReviewItem") -> None:
     texts = [("", item.subject, item.body)]
     if item.decided_body is not None:
-        texts.append(
-            (f"As edited, {item.edit_distance or 0:.0%} of the words", item.decided_subject, item.decided_body)
-        )
+        title = f"As edited: {item.edit_distance or 0:.0%} of the words changed"
+        texts.append((title, item.decided_subject, item.decided_body))
     for title, subject, body in texts:
         if title:
             out.print(f"\n{title}", style="bold", markup=False)

@@ -11,7 +11,7 @@ from orchestration_project.settings import Home
 
 
 def suppress(home: Home, whom: str, reason: str, until: str | None, as_user: str | None, as_json: bool) -> None:
-    """Has nothing sent to a customer or an address any more, or until the end of a day."""
+    """Has no e-mail sent to a customer or an address any more, or until the end of a day."""
     from orchestration_project.operations import suppressions
 
     workspace, who = Workspace(home), user(as_user)
@@ -28,7 +28,7 @@ def suppress(home: Home, whom: str, reason: str, until: str | None, as_user: str
     if as_json:
         emit_json(row.values())
     else:
-        say(f"Nothing is sent to {whom} any more{f' until the end of {until} (UTC)' if until else ''}.")
+        say(f"No e-mail goes to {whom} any more{f' until the end of {until} (UTC)' if until else ''}.")
 
 
 def override(

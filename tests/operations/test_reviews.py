@@ -61,7 +61,7 @@ def test_only_who_claimed_an_item_can_decide_it(store):
     for who, words in (("bob", "claimed by ann, not by bob"),):
         with pytest.raises(Refused, match=words), store.transaction(who, NOW) as tx:
             reviews.approve(tx, row.id)
-    with pytest.raises(Refused, match="ann is deciding this until 2026-11-23 08:30 UTC"):
+    with pytest.raises(Refused, match="this is being decided by ann until 2026-11-23 08:30 UTC"):
         with store.transaction("bob", NOW) as tx:
             reviews.claim(tx, row.id)
     other = asked(store, "C2")
