@@ -17,7 +17,7 @@ from orchestration_project.sources.config import load_sources
 
 LOOKED_AT = 200
 """Rows of each kind that a look at what waits goes through."""
-UNPACED = Pace(per_minute=float("inf"))
+UNPACED = Pace(per_minute=1e9)
 """Each channel keeps the pace that settings name for it; the worker adds none."""
 
 

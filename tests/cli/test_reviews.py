@@ -310,8 +310,8 @@ def test_a_database_that_is_none_is_one_sentence(asked):
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0, "now"), (29, "now"), (90, "in 2 minutes"), (3600, "in 1 hour"), (-7200, "2 hours ago"), (86400 * 3, "in 3 days"),
-     (-60, "1 minute ago"), (86399, "in 1 day")],
+    [(0, "now"), (29, "now"), (90, "in 2 minutes"), (3600, "in 1 hour"), (-7200, "2 hours ago"),
+     (86400 * 3, "in 3 days"), (-60, "1 minute ago"), (86399, "in 1 day")],
 )  # fmt: skip
 def test_distances_are_told_in_the_largest_unit_that_fits(seconds, told):
     from orchestration_project.cli.console import distance
