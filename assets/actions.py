@@ -1,5 +1,6 @@
 """Actions: what is to be done for whom after a scan, and what is said to customers and account managers about it."""
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -44,11 +45,11 @@ def _plan(partitions: Partitions, manifest: Manifest) -> dg.AssetsDefinition:
     )  # fmt: skip
     def plan(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         from assets.reports import report_plan
+        from orchestration_project.operations.store import Store
         from orchestration_project.planning import Planning
-        from orchestration_project.records import store_of
 
         days = scan_days(context)
-        with workspace.lake() as lake, store_of(workspace.home) as store:
+        with workspace.lake() as lake, Store.existing(workspace.home) or nullcontext() as store:
             planning = Planning(lake, workspace, store)
             planning.write(days)
             tell_rows(context, lake.counts("action_plan", day_keys(days), "scan_day"))

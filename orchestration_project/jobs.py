@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from assets.delivery import delivery_job
+
 REFRESH = "refresh_sources"
 SCAN = "health_scan"
 LEARN = "refit_weights"
@@ -27,4 +29,5 @@ def jobs() -> list:
             selection=dg.AssetSelection.groups("learning"),
             description="Who left, and what that says about the weights: outcomes and refits of the chosen months.",
         ),
+        delivery_job(),
     ]

@@ -1,7 +1,6 @@
 """Records: what the operations store says was done and said before, as tables that a plan is made from."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ from orchestration_project.lake import Lake
 from orchestration_project.operations import switches
 from orchestration_project.operations.models import Action, Episode, OutboxMessage, Response, Suppression
 from orchestration_project.operations.store import Store
-from orchestration_project.settings import Home
 
 NOT_REACHING = ("rejected", "expired", "cancelled", "failed", "shadow", "drafted")
 """States of an action that never reached the customer, and won't."""
@@ -25,16 +23,6 @@ ACTS = {"customer_id": "string", "action": "string", "play": "string", "cause": 
         "reaches": "boolean"}  # fmt: skip
 STAYS = {"customer_id": "string", "state": "string", "since": "date", "until": "date"}
 Rows = Sequence[dict[str, Any]]
-
-
-@contextmanager
-def store_of(home: Home) -> Iterator[Store | None]:
-    """The operations store of a home, or None where nothing was ever done, so there is none."""
-    if home.settings().operations.url is None and not home.operations.exists():
-        yield None
-        return
-    with Store.open(home) as store:
-        yield store
 
 
 def records(store: Store | None, lake: Lake, profiles: ir.Table) -> Records:

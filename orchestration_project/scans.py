@@ -44,6 +44,8 @@ PART_SOURCES = {
 }
 """Parts of a profile, and the source table without which they do not exist."""
 
+OVERRIDES = {"customer_id": "string", "scan_day": "date", "override_score": "float64", "override_reason": "string"}
+
 
 class Scan:
     """The scan tables of a home: how the rows of each are computed, and written as far as they keep their contract."""
@@ -127,8 +129,9 @@ class Scan:
         factors = self.read("risk_factors", days)
         weights = self.weights(days)
         self.problems.update(each.problem for each in weights if each.problem)
+        set_by_people = self._overrides(days)
         parts = [
-            score(_within(factors, each.days), self._rules.scoring, families, scorecard=each.scorecard)
+            score(_within(factors, each.days), self._rules.scoring, families, set_by_people, scorecard=each.scorecard)
             for each in weights
         ]
         scored = parts[0] if len(parts) == 1 else ibis.union(*parts)
@@ -152,6 +155,22 @@ class Scan:
 
     def _step(self, days: DayRange) -> CheckedStep:
         return self._steps.setdefault(days, CheckedStep(days, self._lake, self._workspace))
+
+    def _overrides(self, days: DayRange) -> ir.Table | None:
+        """The scores that people had set by the end of each day; None where there are none."""
+        from orchestration_project.operations import overrides
+        from orchestration_project.operations.store import Store
+
+        store = Store.existing(self._workspace.home)
+        if store is None:
+            return None
+        with store, store.reading() as session:
+            rows = [
+                {"customer_id": row.customer_id, "scan_day": day, "override_score": row.score,
+                 "override_reason": row.reason}
+                for day, row in overrides.on_days(session, days.dates)
+            ]  # fmt: skip
+        return self._lake.engine.keep(ibis.memtable(rows, schema=OVERRIDES)) if rows else None
 
     def _kinds(self, seen: ir.Table, days: DayRange) -> Kinds:
         ranks = self._lake.engine.rows(kind_ranks(numbered(seen), days, self._rules.kinds_tracked))

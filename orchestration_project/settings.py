@@ -335,6 +335,11 @@ class Home:
         """What people decided about weights, one JSON line each."""
         return self.path / "weights.jsonl"
 
+    def require(self) -> None:
+        """Raises `SettingsError` where this is no home yet."""
+        if not self.exists:
+            raise SettingsError(f"{self.path} is no home yet; run `orchestrate init --home {self.path}` first.")
+
     def settings(self) -> Settings:
         """The settings of this home."""
         if not self.settings_file.exists():

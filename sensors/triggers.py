@@ -1,11 +1,12 @@
-"""Triggers: the daily schedule, the look-out for new data, and the automation that scans refreshed sources."""
+"""Triggers: the daily schedule, the automation that scans refreshed sources, the look-outs for data and messages."""
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from assets.delivery import DELIVER
 from orchestration_project.jobs import DAILY_GROUPS, LEARN, REFRESH
 from orchestration_project.partitions import month_key, months_to_refresh
 from orchestration_project.resources import Workspace
@@ -15,6 +16,12 @@ from orchestration_project.sources.errors import SourceError
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 LOOK_SECONDS = 300
+DUE_SECONDS = 30
+RETRY_SECONDS = 900
+"""After a run that failed, the same work is asked for again no sooner."""
+BUSY = timedelta(hours=1)
+"""How long a run of deliveries may take; one that began before is taken for dead."""
+UNFINISHED = [dg.DagsterRunStatus[name] for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
 REFIT_DAY = 3
 """Day of the month on which the month before is learned from: late facts of its last day are there by then."""
 
@@ -67,7 +74,7 @@ def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
 
 
 def sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
-    """The look-out for new data, and the automation."""
+    """The look-outs for new data and for messages that are due, and the automation."""
 
     @dg.sensor(
         name="new_data",
@@ -92,13 +99,41 @@ def sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
             tags = _range(workspace, workspace.yesterday, workspace.now().date())
             yield dg.RunRequest(run_key=f"data-{found}", tags=tags)
 
+    @dg.sensor(
+        name="messages_due",
+        job_name=DELIVER,
+        minimum_interval_seconds=DUE_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for a delivery when a decision waits to be carried out, a message is due, a review is to "
+        "expire, or a worker has not come back.",
+    )
+    def messages_due(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        from orchestration_project.operations.store import StoreError
+        from orchestration_project.outgoing import waiting
+
+        try:
+            found = waiting(workspace)
+        except (SettingsError, StoreError) as error:
+            return dg.SkipReason(str(error))
+        if not found:
+            return dg.SkipReason("Nothing waits to be carried out, sent, or to expire.")
+        now = workspace.now()
+        if _under_way(context.instance, now):
+            return dg.SkipReason("A delivery is under way; what waits is looked at when it is done.")
+        return dg.RunRequest(run_key=f"messages-{found.key}-{int(now.timestamp()) // RETRY_SECONDS}")
+
     automation = dg.AutomationConditionSensorDefinition(
         name="scan_automation",
         target=dg.AssetSelection.groups(*DAILY_GROUPS),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Scans the latest day when what it depends on was refreshed.",
     )
-    return [new_data, automation]
+    return [new_data, messages_due, automation]
+
+
+def _under_way(instance: dg.DagsterInstance, now: datetime) -> bool:
+    running = dg.RunsFilter(job_name=DELIVER, statuses=UNFINISHED, updated_after=now - BUSY)
+    return bool(instance.get_runs(running, limit=1))
 
 
 def _range(workspace: Workspace, day: date, today: date) -> dict[str, str]:

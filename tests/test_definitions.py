@@ -16,7 +16,7 @@ from orchestration_project.settings import Home
 PROJECT = Path(__file__).parents[1]
 HEAVY = (
     "anthropic", "sklearn", "mcp", "altair", "vl_convert", "pandas", "pyarrow", "duckdb", "psycopg", "fsspec",
-    "pandera", "slack_sdk", "imap_tools",
+    "pandera", "sqlalchemy", "alembic", "slack_sdk", "imap_tools",
 )  # fmt: skip
 COMMANDS = {
     "init",
@@ -39,6 +39,22 @@ COMMANDS = {
     "workflows graph",
     "weights report",
     "what-if",
+    "reviews list",
+    "reviews show",
+    "reviews claim",
+    "reviews approve",
+    "reviews edit",
+    "reviews reject",
+    "reviews reassign",
+    "reviews resolve",
+    "deliver",
+    "suppress",
+    "override",
+    "responses read",
+    "responses serve",
+    "plays list",
+    "plays off",
+    "plays on",
 }
 
 
@@ -78,13 +94,13 @@ def test_assets_are_these(repository):
 
 def test_jobs_are_these(repository):
     jobs = {job.name: job.description for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"refresh_sources", "health_scan", "refit_weights"}
+    assert set(jobs) == {"refresh_sources", "health_scan", "refit_weights", "deliver_messages"}
     assert all(jobs.values())
 
 
 def test_triggers_are_these(repository):
     assert {schedule.name for schedule in repository.schedule_defs} == {"daily_scan", "monthly_refit"}
-    assert {sensor.name for sensor in repository.sensor_defs} == {"new_data", "scan_automation"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"new_data", "scan_automation", "messages_due"}
 
 
 def test_commands_are_these_and_each_says_what_it_does():

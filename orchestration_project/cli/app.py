@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from orchestration_project.cli.options import HomeOption, JsonOption
+from orchestration_project.cli.people import people_app
 from orchestration_project.settings import Home
 
 app = typer.Typer(
@@ -20,11 +22,7 @@ weights_app = typer.Typer(help="The weights that score: decided, learned, approv
 app.add_typer(weights_app, name="weights")
 workflows_app = typer.Typer(help="Workflows: declared in manifests, checked before they run.", no_args_is_help=True)
 app.add_typer(workflows_app, name="workflows")
-
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Folder that holds all state; default: $ORCHESTRATE_HOME or .orchestrate")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+app.add_typer(people_app)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,8 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True, highlight=False)
 
 BAND_STYLES = {"high": "bold red", "medium": "yellow", "low": "green"}
+UNITS = {"day": 1440, "hour": 60, "minute": 1}
+"""Units of distances in time, in minutes."""
 STATE_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
@@ -59,3 +62,19 @@ def working(text: str, quiet: bool = False) -> Iterator[Status | None]:
 def figures(values: Mapping[str, Any]) -> str:
     """Name and value pairs in one line."""
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """A time in UTC, and how far it is from now."""
+    return f"{at:%Y-%m-%d %H:%M} UTC ({distance(at, now)})"
+
+
+def distance(at: datetime, now: datetime) -> str:
+    """How far a time is from now, in the largest unit that fits: `in 3 hours`, `2 days ago`."""
+    minutes = round(abs((at - now).total_seconds()) / 60)
+    if not minutes:
+        return "now"
+    name, size = next((name, size) for name, size in UNITS.items() if minutes >= size)
+    count = minutes // size
+    told = f"{count} {name}{'' if count == 1 else 's'}"
+    return f"in {told}" if at > now else f"{told} ago"

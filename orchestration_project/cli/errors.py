@@ -9,11 +9,16 @@ class CommandError(Exception):
 
 def known_error(error: BaseException) -> str | None:
     """The sentence of an error that is meant for users, or None for a bug."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from orchestration_project.contracts.handoff import HandoffError
     from orchestration_project.contracts.lake_tables import ContractError
     from orchestration_project.engine import EngineError
     from orchestration_project.lake import LakeError
     from orchestration_project.manifests import ManifestError
+    from orchestration_project.operations.inbound import InboxError
+    from orchestration_project.operations.reviews import Refused
+    from orchestration_project.operations.store import StoreError
     from orchestration_project.resources import VersionError
     from orchestration_project.settings import SettingsError
     from orchestration_project.sources.errors import SourceError
@@ -34,6 +39,12 @@ def known_error(error: BaseException) -> str | None:
     for each in _chain(error):
         if isinstance(each, meant):
             return str(each)
+        if isinstance(each, (Refused, StoreError, InboxError)):
+            told = str(each).rstrip(".")
+            return f"{told[:1].upper()}{told[1:]}."
+        if isinstance(each, SQLAlchemyError):
+            told = " ".join(str(getattr(each, "orig", each)).split())
+            return f"The operations database can't be used ({told}); check that it is there, whole and writable."
         if isinstance(each, OSError) and each.filename and each.strerror:
             return f"{each.filename}: {each.strerror}; check the path, its permissions and the free space there."
     return None

@@ -63,22 +63,31 @@ class Runs:
 
         return self._run(LEARN, month_key(first), month_key(last))
 
+    def deliver(self, limit: int) -> "dg.ExecuteInProcessResult":
+        """Carries out decisions and sends up to `limit` messages that are due."""
+        from assets.delivery import DELIVER, SEND
+
+        config = QUIET | {"ops": {SEND: {"config": {"limit": limit}}}}
+        return self._executed(DELIVER, str(uuid.uuid4()), {}, config)
+
     def _run(self, job: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
         run_id, self._failed = str(uuid.uuid4()), []
         self.instance.add_event_listener(run_id, self._heard)
         from dagster._core.errors import DagsterAssetCheckFailedError
 
         try:
-            return self._executed(job, run_id, first, last)
+            return self._executed(job, run_id, {RANGE_START: first, RANGE_END: last}, QUIET)
         except DagsterAssetCheckFailedError as error:
             raise CommandError(
                 f"The scan stopped: {'; '.join(self._failed)}. Nothing that depends on it was computed. "
                 "Mend what it is about, or change the criterion in the workflow's manifest."
             ) from error
 
-    def _executed(self, job: str, run_id: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
+    def _executed(
+        self, job: str, run_id: str, tags: dict[str, str], config: dict[str, Any]
+    ) -> "dg.ExecuteInProcessResult":
         return self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance, run_id=run_id, run_config=QUIET, tags={RANGE_START: first, RANGE_END: last}
+            instance=self.instance, run_id=run_id, run_config=config, tags=tags
         )
 
     def _heard(self, event: Any) -> None:

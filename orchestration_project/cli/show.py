@@ -137,7 +137,9 @@ def changed(lake: Lake, workspace: Workspace, customer: str, then: date, now: da
 def _configuration(lake: Lake, workspace: Workspace, customer: str, factors: dict[str, Any]) -> Configuration:
     """What scored a row of factors."""
     score = _row(lake, "risk_scores", customer, factors["scan_day"])
-    return Configuration(workspace.rules(factors["rules_version"]), workspace.scorecard(score["weights_version"]))
+    override = score["score"] if "override" in score["factors"] else None
+    rules, scorecard = workspace.rules(factors["rules_version"]), workspace.scorecard(score["weights_version"])
+    return Configuration(rules, scorecard, override)
 
 
 def connected(factors: dict[str, Any]) -> list[str]:

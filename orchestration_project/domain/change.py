@@ -24,10 +24,18 @@ class Configuration:
 
     rules: RiskRules
     scorecard: Scorecard | None = None
+    override: float | None = None
+    """The score that a person had set in its place."""
 
     def score(self, signals: ir.Table, connected: Sequence[str], strict: bool) -> ir.Table:
         """Scores of rows with severities."""
-        return score(signals, self.rules.scoring, connected, strict=strict, scorecard=self.scorecard)
+        return score(signals, self.rules.scoring, connected, self._overrides(signals), strict, self.scorecard)
+
+    def _overrides(self, signals: ir.Table) -> ir.Table | None:
+        if self.override is None:
+            return None
+        told = {"override_score": ibis.literal(self.override), "override_reason": ibis.null("string")}
+        return signals.select("customer_id", "scan_day", **told)
 
 
 @dataclass(frozen=True)

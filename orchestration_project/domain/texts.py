@@ -38,6 +38,12 @@ def unseen(text: str, lines: bool = False) -> str | None:
     return next((each for each in text if each not in fine and _is_unseen(each)), None)
 
 
+def revealed(text: str) -> str:
+    """A text of several lines with each character that nobody sees written out, as `<U+202E>`."""
+    found = {each for each in text if unseen(each, lines=True)}
+    return "".join(f"<U+{ord(each):04X}>" if each in found else each for each in text)
+
+
 def _is_unseen(character: str) -> bool:
     return bool(_INVISIBLE.match(character)) or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 

@@ -71,7 +71,8 @@ def claim(tx: Transaction, worker: str, channels: Collection[str], limit: int, l
     """
     taken: list[OutboxMessage] = []
     while len(taken) < limit:
-        found = tx.session.scalars(_due(tx, channels, limit - len(taken))).all()
+        wanted = _due(tx.session, tx.now, channels, limit - len(taken))
+        found = tx.session.scalars(wanted.with_for_update(skip_locked=True, of=OutboxMessage)).all()
         if not found:
             break
         for message in _still_wanted(tx, found):
@@ -82,19 +83,23 @@ def claim(tx: Transaction, worker: str, channels: Collection[str], limit: int, l
     return taken
 
 
-def _due(tx: Transaction, channels: Collection[str], limit: int) -> sa.Select[OutboxMessage]:
+def due(session: orm.Session, now: datetime, channels: Collection[str], limit: int = 1000) -> Sequence[OutboxMessage]:
+    """Messages that `claim` would look at, in that order."""
+    return session.scalars(_due(session, now, channels, limit)).all()
+
+
+def _due(session: orm.Session, now: datetime, channels: Collection[str], limit: int) -> sa.Select[OutboxMessage]:
     due = (
         sa.select(OutboxMessage)
-        .where(OutboxMessage.state == "pending", OutboxMessage.not_before <= tx.now)
+        .where(OutboxMessage.state == "pending", OutboxMessage.not_before <= now)
         .where(OutboxMessage.channel.in_(sorted(channels)))
     )
-    off = switches.off(tx.session)
+    off = switches.off(session)
     if switches.ALL in off:
         due = due.where(sa.false())
     elif off:
         due = due.where(~sa.exists().where(Action.id == OutboxMessage.action_id, Action.play.in_(off)))
-    due = due.order_by(OutboxMessage.not_before, OutboxMessage.id).limit(limit)
-    return due.with_for_update(skip_locked=True, of=OutboxMessage)
+    return due.order_by(OutboxMessage.not_before, OutboxMessage.id).limit(limit)
 
 
 def _held(tx: Transaction, message: OutboxMessage) -> bool:

@@ -1,7 +1,7 @@
 """Overrides: scores that people set in the place of the computed ones, for a time."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -43,3 +43,12 @@ def active(session: orm.Session, at: datetime) -> dict[str, Override]:
         sa.select(Override).where(holds).order_by(Override.starts_at, Override.created_at, Override.id)
     ).all()
     return {row.customer_id: row for row in found}
+
+
+def on_days(session: orm.Session, days: Iterable[date]) -> list[tuple[date, Override]]:
+    """The overrides that held at the end of each scan day, one per customer.
+
+    An override holds from when it was set, so one that was set after a day's end never changes that day, whenever the
+    day is scanned again.
+    """
+    return [(day, row) for day in days for row in active(session, datetime.combine(day, time.max, UTC)).values()]

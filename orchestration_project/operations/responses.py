@@ -7,12 +7,16 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from orchestration_project.operations import suppressions
-from orchestration_project.operations.models import OutboxMessage, Response
+from orchestration_project.operations import outbox, suppressions
+from orchestration_project.operations.models import Action, OutboxMessage, Response
+from orchestration_project.operations.response import Response as Received
 from orchestration_project.operations.store import Transaction, in_parts
 
 FORBIDS = {"bounce_hard": "bounce", "unsubscribe": "unsubscribe", "complaint": "complaint"}
 """Kinds after which nothing is sent any more, with the source of the suppression."""
+
+NOT_OURS, STRANGER, KNOWN = "about nothing that was sent", "from a stranger who wants no mail", "known already"
+"""What becomes of mails that are not recorded."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,30 @@ class NewResponse:
     received_at: datetime
     outbox_id: str | None = None
     excerpt: str | None = None
+
+
+def receive(tx: Transaction, told: Received) -> str:
+    """Records a mail that came back; what became of it: its kind, `NOT_OURS`, `STRANGER` or `KNOWN`.
+
+    It is about a message only where it names one that was sent: anybody can write anything. Whoever wants no more and
+    names none has their address suppressed all the same, since nobody is harmed by that.
+    """
+    message = outbox.by_message_id(tx.session, told.in_reply_to) if told.in_reply_to else None
+    customer = _customer(tx.session, message) if message else None
+    if message is None or customer is None:
+        source = FORBIDS.get(told.kind)
+        if told.kind == "bounce_hard" or source is None or told.address is None:
+            return NOT_OURS
+        new = suppressions.once(tx, f"{told.kind} {told.source_id}", source, address=told.address)
+        return STRANGER if new else KNOWN
+    assert told.received_at is not None
+    response = NewResponse(told.source_id, customer, told.kind, told.received_at, message.id, told.excerpt)
+    return told.kind if record(tx, [response]) else KNOWN
+
+
+def _customer(session: orm.Session, message: OutboxMessage) -> str | None:
+    action = session.get(Action, message.action_id) if message.action_id else None
+    return action.customer_id if action else message.payload.get("customer_id")
 
 
 def record(tx: Transaction, responses: Sequence[NewResponse]) -> list[Response]:

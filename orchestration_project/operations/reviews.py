@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from orchestration_project.domain import texts
 from orchestration_project.domain.edits import edit_distance
 from orchestration_project.operations import outbox
+from orchestration_project.operations.mail import ENCODED, LONGEST_SUBJECT
 from orchestration_project.operations.models import Action, OutboxMessage, ReviewItem
 from orchestration_project.operations.permit import Decision, Permit
 from orchestration_project.operations.store import Transaction
@@ -92,18 +94,38 @@ def page(
     state: str = "open",
     after: Cursor | None = None,
     limit: int = 50,
+    owner: str | None = None,
 ) -> Page:
-    """Items of a queue, or of all, the most urgent first; `after` is where the page before ended."""
+    """Items of a queue or an owner, or of all, the most urgent first; `after` is where the page before ended."""
     found = sa.select(ReviewItem).where(ReviewItem.state == state)
+    if owner is not None:
+        found = found.where(ReviewItem.owner == owner)
     if queue is not None:
         found = found.where(ReviewItem.queue == queue)
     order = sa.tuple_(ReviewItem.priority, ReviewItem.deadline, ReviewItem.id)
     if after is not None:
-        place = sa.tuple_(sa.literal(after.priority), sa.literal(after.deadline, ReviewItem.deadline.type), after.id)
-        found = found.where(order > place)
+        end = sa.tuple_(sa.literal(after.priority), sa.literal(after.deadline, ReviewItem.deadline.type), after.id)
+        found = found.where(order > end)
     items = session.scalars(found.order_by(*order).limit(limit + 1)).all()
     last = items[limit - 1] if len(items) > limit else None
-    return Page(items[:limit], Cursor(last.priority, last.deadline, last.id) if last else None)
+    return Page(items[:limit], place(last) if last else None)
+
+
+def place(item: ReviewItem) -> Cursor:
+    """Where a page that ends with an item ends."""
+    return Cursor(item.priority, item.deadline, item.id)
+
+
+def find(session: orm.Session, start: str) -> ReviewItem:
+    """The item whose identifier begins so; `Refused` where there is none, or more than one."""
+    # Identifiers are hexadecimal: what begins with `start` lies between it and it followed by a g, on the index.
+    near = sa.select(ReviewItem).where(ReviewItem.id >= start, ReviewItem.id < f"{start}g")
+    found = [item for item in session.scalars(near.order_by(ReviewItem.id).limit(2)) if item.id.startswith(start)]
+    if len(found) == 1 and start:
+        return found[0]
+    if not found or not start:
+        raise Refused(f"there is no review item {start!r}; `orchestrate reviews list` tells those that are open")
+    raise Refused(f"several review items begin with {start!r}; write more of the identifier")
 
 
 def claim(tx: Transaction, item_id: str, minutes: float = CLAIM_MINUTES) -> ReviewItem:
@@ -113,7 +135,9 @@ def claim(tx: Transaction, item_id: str, minutes: float = CLAIM_MINUTES) -> Revi
     """
     item = _open(tx, item_id)
     if item.claimed_by not in (None, tx.who) and item.claimed_until and item.claimed_until > tx.now:
-        raise Refused(f"{item.claimed_by} is deciding this until {_time(item.claimed_until)}; wait, or ask them")
+        raise Refused(
+            f"this is being decided by {item.claimed_by} until {_time(item.claimed_until)}; wait, or ask them"
+        )
     tx.change(item, "review claimed", claimed_by=tx.who, claimed_until=tx.now + timedelta(minutes=minutes))
     return item
 
@@ -136,8 +160,20 @@ def edit(tx: Transaction, item_id: str, subject: str | None, body: str, reason: 
     if len(body) + len(subject or "") > MOST_TEXT:
         raise Refused(f"the new text is longer than {MOST_TEXT} characters; shorten it")
     title = item.subject if subject is None else subject
+    _sendable(title or "", body)
     distance = edit_distance(f"{item.subject or ''}\n{item.body}", f"{title or ''}\n{body}")
     return _decided(tx, item, "edited", reason, decided_subject=title, decided_body=body, edit_distance=distance)
+
+
+def _sendable(subject: str, body: str) -> None:
+    """Refuses what the channels would refuse once it is too late to correct it."""
+    if len(subject) > LONGEST_SUBJECT:
+        raise Refused(f"the new subject is longer than {LONGEST_SUBJECT} characters; shorten it")
+    if ENCODED in subject:
+        raise Refused(f"the new subject holds {ENCODED!r}, which mail programs take for encoded text; remove it")
+    for name, found in (("subject", texts.unseen(subject)), ("text", texts.unseen(body, lines=True))):
+        if found:
+            raise Refused(f"the new {name} holds the character U+{ord(found):04X}, which nobody sees; remove it")
 
 
 def reject(tx: Transaction, item_id: str, reason: str) -> ReviewItem:
@@ -150,8 +186,10 @@ def reject(tx: Transaction, item_id: str, reason: str) -> ReviewItem:
 def resolve(tx: Transaction, item_id: str, reason: str) -> ReviewItem:
     """Closes an item that is about no action, such as one about data: it was looked into."""
     item = claimed(tx, item_id)
+    if item.reason_code == UNCERTAIN:
+        raise Refused("this item asks what became of a message; say whether it was sent, to resend it, or to give_up")
     if item.action_id is not None:
-        raise Refused("this item is about an action; approve, edit or reject it, or say what became of its message")
+        raise Refused("this item is about an action; approve, edit or reject it")
     return _decided(tx, item, "resolved", reason)
 
 
@@ -165,13 +203,21 @@ def reassign(tx: Transaction, item_id: str, owner: str, reason: str, queue: str 
 
 def expire(tx: Transaction) -> int:
     """Closes items that nobody decided in time, and their actions: nothing is sent. Returns how many."""
-    late = sa.select(ReviewItem).where(ReviewItem.state == "open", ReviewItem.expires_at <= tx.now)
-    late = late.order_by(ReviewItem.expires_at, ReviewItem.id).limit(AT_ONCE).with_for_update(skip_locked=True)
-    items = tx.session.scalars(late).all()
+    items = tx.session.scalars(_late(tx.now, AT_ONCE).with_for_update(skip_locked=True)).all()
     for item in items:
         tx.change(item, "review expired", "nobody decided in time", state="expired")
         _move_action(tx, item, "expired", "nobody decided in time")
     return len(items)
+
+
+def late(session: orm.Session, now: datetime, limit: int = 1000) -> Sequence[ReviewItem]:
+    """Items that `expire` would close, the oldest first."""
+    return session.scalars(_late(now, limit)).all()
+
+
+def _late(now: datetime, limit: int) -> sa.Select[ReviewItem]:
+    late = sa.select(ReviewItem).where(ReviewItem.state == "open", ReviewItem.expires_at <= now)
+    return late.order_by(ReviewItem.expires_at, ReviewItem.id).limit(limit)
 
 
 def to_carry_on(session: orm.Session, limit: int = 1000) -> Sequence[ReviewItem]:

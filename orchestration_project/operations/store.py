@@ -122,6 +122,13 @@ class Store:
             ) from error
         return cls(engine, ids)
 
+    @classmethod
+    def existing(cls, home: Home) -> "Store | None":
+        """The store of a home, opened; None where nothing was ever kept in it, which then is not made either."""
+        if home.settings().operations.url is None and not home.operations.exists():
+            return None
+        return cls.open(home)
+
     @contextmanager
     def transaction(self, who: str, now: datetime) -> Iterator[Transaction]:
         """A transaction that writes; kept as a whole when the block ends well, and not at all otherwise."""
@@ -131,6 +138,12 @@ class Store:
             session.flush()
             if tx.entries:
                 session.execute(sa.insert(AuditEntry), tx.entries)
+
+    @contextmanager
+    def rehearsal(self, who: str, now: datetime) -> Iterator[Transaction]:
+        """A transaction of which nothing is kept, to see what would happen."""
+        with orm.Session(self._writer, expire_on_commit=False) as session:
+            yield Transaction(session, who, now, self._ids)
 
     @contextmanager
     def reading(self) -> Iterator[orm.Session]:

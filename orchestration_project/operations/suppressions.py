@@ -32,6 +32,16 @@ def add(
     return tx.insert_new(Suppression, [row], "suppressed", reason)[0]
 
 
+def once(
+    tx: Transaction, reason: str, source: str, customer_id: str | None = None, address: str | None = None
+) -> Suppression | None:
+    """What `add` does, unless exactly that is suppressed already: whoever clicks twice wants the same."""
+    whom = (Suppression.customer_id.is_not_distinct_from(customer_id),
+            Suppression.address.is_not_distinct_from(address_of(address) if address else None))  # fmt: skip
+    known = sa.select(Suppression.id).where(*whom, Suppression.source == source, _holds(tx.now)).limit(1)
+    return None if tx.session.scalars(known).first() else add(tx, reason, source, customer_id, address)
+
+
 def lift(tx: Transaction, suppression_id: str, reason: str) -> bool:
     """Ends a suppression now; False where it has ended. That of an erased customer can't be lifted."""
     row = tx.locked(Suppression, suppression_id)

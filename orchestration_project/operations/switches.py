@@ -1,5 +1,7 @@
 """Switches: plays that a rule or a person has switched off; their messages wait until they are switched on again."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy import orm
 
@@ -17,7 +19,12 @@ def turn(tx: Transaction, play: str, state: str, reason: str) -> None:
     tx.note(f"switched {state}", Switch.__tablename__, play, reason, {"state": state})
 
 
+def latest(session: orm.Session) -> Sequence[Switch]:
+    """The switch of each play that was ever switched, as it is now."""
+    newest = sa.select(sa.func.max(Switch.id)).group_by(Switch.play)
+    return session.scalars(sa.select(Switch).where(Switch.id.in_(newest)).order_by(Switch.play)).all()
+
+
 def off(session: orm.Session) -> set[str]:
     """The plays that are switched off now."""
-    latest = sa.select(sa.func.max(Switch.id)).group_by(Switch.play)
-    return set(session.scalars(sa.select(Switch.play).where(Switch.id.in_(latest), Switch.state == "off")))
+    return {switch.play for switch in latest(session) if switch.state == "off"}

@@ -1,10 +1,11 @@
 """Uncertain: messages of which nobody knows whether they were sent; a person looks, nothing is sent again by itself."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from orchestration_project.contracts.manifest import Escalation
 from orchestration_project.operations import ledger, outbox, reviews
@@ -21,9 +22,7 @@ def sweep(tx: Transaction, to: Escalation) -> int:
 
     Where an attempt had begun, the message is uncertain and a person is asked. Where none had, it is pending again.
     """
-    left = sa.select(OutboxMessage).where(OutboxMessage.state == "claimed", OutboxMessage.claimed_until <= tx.now)
-    left = left.order_by(OutboxMessage.claimed_until, OutboxMessage.id).limit(AT_ONCE).with_for_update(skip_locked=True)
-    messages = tx.session.scalars(left).all()
+    messages = tx.session.scalars(_left(tx.now, AT_ONCE).with_for_update(skip_locked=True)).all()
     begun = _begun(tx, messages)
     for message in messages:
         state = "uncertain" if message.id in begun else "pending"
@@ -32,6 +31,16 @@ def sweep(tx: Transaction, to: Escalation) -> int:
     unknown = [message for message in messages if message.id in begun]
     ask(tx, to, unknown)
     return len(unknown)
+
+
+def left(session: orm.Session, now: datetime, limit: int = AT_ONCE) -> Sequence[OutboxMessage]:
+    """Messages that `sweep` would look after."""
+    return session.scalars(_left(now, limit)).all()
+
+
+def _left(now: datetime, limit: int) -> sa.Select[OutboxMessage]:
+    left = sa.select(OutboxMessage).where(OutboxMessage.state == "claimed", OutboxMessage.claimed_until <= now)
+    return left.order_by(OutboxMessage.claimed_until, OutboxMessage.id).limit(limit)
 
 
 def _begun(tx: Transaction, messages: Sequence[OutboxMessage]) -> set[str]:

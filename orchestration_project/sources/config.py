@@ -143,8 +143,7 @@ class Sources(BaseModel):
 
 def load_sources(home: Home) -> Sources:
     """The sources of a home, with `${VARIABLES}` replaced from the environment."""
-    if not home.exists:
-        raise SettingsError(f"{home.path} is no home yet; run `orchestrate init --home {home.path}` first.")
+    home.require()
     file = home.sources_file
     content = read_yaml(file)
     _refuse_passwords(content, file)

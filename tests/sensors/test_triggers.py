@@ -243,6 +243,7 @@ def test_the_schedule_and_the_automation_run_by_default_and_the_look_out_does_no
         "monthly_refit": "RUNNING",
         "scan_automation": "RUNNING",
         "new_data": "STOPPED",
+        "messages_due": "RUNNING",
     }
     assert all(each.description for each in (*repository.schedule_defs, *repository.sensor_defs))
 

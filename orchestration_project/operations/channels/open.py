@@ -47,6 +47,11 @@ def channels(
         yield opened
 
 
+def names(settings: ChannelSettings, servers: Mapping[str, ToolServer] = NO_SERVERS) -> frozenset[str]:
+    """The channels that there are by these settings; no secret is needed to tell."""
+    return frozenset({"file", *_configured(settings, servers)})
+
+
 def letterhead(settings: ChannelSettings) -> Letterhead:
     """In whose name messages go, and how their readers can stop them."""
     made = link(settings.unsubscribe_url, tokens(settings)) if settings.unsubscribe_url else None
