@@ -13,6 +13,7 @@ def known_error(error: BaseException) -> str | None:
     from orchestration_project.engine import EngineError
     from orchestration_project.lake import LakeError
     from orchestration_project.manifests import ManifestError
+    from orchestration_project.operations.store import StoreError
     from orchestration_project.resources import VersionError
     from orchestration_project.settings import SettingsError
     from orchestration_project.sources.errors import SourceError
@@ -28,6 +29,7 @@ def known_error(error: BaseException) -> str | None:
         VersionError,
         ManifestError,
         HandoffError,
+        StoreError,
     )
     for each in _chain(error):
         if isinstance(each, meant):

@@ -1,5 +1,7 @@
 """Switches: plays that a rule or a person has switched off; their messages wait until they are switched on again."""
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from sqlalchemy import orm
 
@@ -8,6 +10,8 @@ from orchestration_project.operations.store import Transaction
 
 ALL = "*"
 """In the place of a play: every play."""
+RULE = "rule"
+"""Who switches where no person does."""
 
 
 def turn(tx: Transaction, play: str, state: str, reason: str) -> None:
@@ -15,6 +19,17 @@ def turn(tx: Transaction, play: str, state: str, reason: str) -> None:
     row = {"play": play, "state": state, "reason": reason, "by": tx.who, "at": tx.now}
     tx.session.add(Switch(created_at=tx.now, **row))
     tx.note(f"switched {state}", Switch.__tablename__, play, reason, {"state": state})
+
+
+def off_by_rule(tx: Transaction, reasons: Mapping[str, str]) -> list[str]:
+    """Switches plays off, for a reason each, that nobody ever switched, and returns them; `tx.who` is `RULE`.
+
+    What a person has switched on again stays on: the person knew why it was off.
+    """
+    turned = sorted(reasons.keys() - set(tx.session.scalars(sa.select(Switch.play).distinct())))
+    for play in turned:
+        turn(tx, play, "off", reasons[play])
+    return turned
 
 
 def off(session: orm.Session) -> set[str]:
