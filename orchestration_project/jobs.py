@@ -20,7 +20,7 @@ def jobs() -> list:
         dg.define_asset_job(
             SCAN,
             selection=dg.AssetSelection.groups(*DAILY_GROUPS),
-            description="One health scan of a day or a range: profiles, trends, factors, scores, texts, and if it helped.",
+            description="One health scan of a day or a range: profiles, trends, factors, scores, texts, effects.",
         ),
         dg.define_asset_job(
             LEARN,
