@@ -72,7 +72,8 @@ def limits(finding: Finding) -> Iterator[str]:
             "play had reached before, which are fewer than those that it is used for."
         )
     yield (
-        "The intervals are for one look. Whoever looks every day and stops as soon as one leaves out zero finds an "
+        "The intervals are for one look; whoever looks every day sees one leave out zero by chance sooner or later. "
+        "So a verdict asks for much more certainty until there are enough customers, and later looks still find an "
         "effect where there is none more often than once in 20 times: name the day of decision beforehand."
     )
     if len(finding.plays) >= SEVERAL:

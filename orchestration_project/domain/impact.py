@@ -73,22 +73,24 @@ class Effect:
     """Customers with known outcomes, of both groups together, that would be enough to say that there is no effect."""
 
 
-def verdict(found: Lift, ratio: SampleRatio | None, least_of_interest: float) -> Verdict:
-    """What may be said of a lift.
+def verdict(found: Lift, early: Lift, ratio: SampleRatio | None, least_of_interest: float) -> Verdict:
+    """What may be said of a lift, with its interval and the much wider one that counts `early`.
 
     - `assignment broken`: the groups do not have the sizes that were declared, so that no lift means anything;
-    - `helps`, `harms`: the 95 % interval of the lift lies above, or below, zero;
-    - `no effect shown`: it holds zero, and groups of these sizes would have shown, with 80 % power, that
-      `least_of_interest` of all leaves were averted;
+    - `helps`, `harms`: the interval lies above, or below, zero. While groups are too small to show, with 80 % power,
+      that `least_of_interest` of all leaves were averted, it is the wider one: who looks every day would else see an
+      effect by chance sooner or later (as O'Brien and Fleming 1979);
+    - `no effect shown`: it holds zero, and the groups are large enough;
     - `not enough data`: everything else. Absence of evidence is not taken for evidence of absence.
     """
     if ratio is not None and ratio.mismatch:
         return "assignment broken"
-    if found.low is None or found.high is None or found.detectable is None:
+    if found.detectable is None:
         return "not enough data"
-    if found.significant:
-        return "helps" if found.low > 0 else "harms"
     enough = found.detectable <= least_of_interest * everyone(found).churn
+    decisive = found if enough else early
+    if decisive.low is not None and decisive.significant:
+        return "helps" if decisive.low > 0 else "harms"
     return "no effect shown" if enough else "not enough data"
 
 
@@ -117,7 +119,7 @@ def by_play(first: Iterable[Assigned]) -> dict[str, list[Assigned]]:
 def effect(first: Sequence[Assigned], rules: ImpactRules) -> Effect:
     """What treatment changed for customers, told of first assignments."""
     found, ratio = _lift(first), _ratio(first)
-    told = verdict(found, ratio, rules.least_of_interest)
+    told = verdict(found, _lift(first, rules.early_confidence), ratio, rules.least_of_interest)
     return Effect(
         verdict=told,
         lift=found,

@@ -239,6 +239,10 @@ class ImpactRules(Rules):
         description="Share of leaves averted from which an effect matters; it decides from how many customers on it "
         "may be said that none is shown.",
     )  # fmt: skip
+    early_confidence: float = Field(
+        0.999, gt=0.95, lt=1,
+        description="Confidence with which an effect must show while there are fewer customers than that.",
+    )  # fmt: skip
     fewest_to_switch_off: int = Field(
         100, ge=20, description="Known outcomes in each group from which a play that harms is switched off by rule."
     )
