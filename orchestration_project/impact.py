@@ -232,8 +232,8 @@ def sentence(found: Effect, horizon: int) -> str:
         return f"It {found.verdict}: {compared}."
     if found.verdict == "no effect shown":
         return f"No effect is shown: {compared}, and the groups are large enough to have shown one that matters."
-    enough = f", and about {found.needed:,} are needed" if found.needed else ""
-    return f"There is not enough data yet: {compared}, from {known.customers:,} known outcomes{enough}."
+    enough = f" of about {found.needed:,} that are needed" if found.needed else ""
+    return f"There is not enough data yet: so far, {compared}, from {known.customers:,} known outcomes{enough}."
 
 
 def _nothing_yet(found: Effect) -> str:

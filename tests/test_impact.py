@@ -155,7 +155,7 @@ def test_a_play_that_harms_is_switched_off_by_rule_once_and_never_against_a_pers
     [
         ((400, 200, 120, 20), "It harms: of 100 customers at risk, 20.0 fewer stayed"),
         ((4000, 2000, 800, 400), "No effect is shown: of 100 customers at risk, 0.0 more stayed"),
-        ((100, 50, 20, 10), "There is not enough data yet: of 100 customers at risk, 0.0 more stayed"),
+        ((100, 50, 20, 10), "There is not enough data yet: so far, of 100 customers at risk, 0.0 more stayed"),
         ((100, 0, 20, 0), "nobody is held back, so there is nothing to compare with"),
         ((10, 5, 1, 1), "the outcomes of 10 customers whom we were to act for and of 5 held back are known"),
     ],

@@ -40,7 +40,7 @@ def test_the_ui_shows_the_verdict_its_figures_and_a_picture(copy, told, tried, t
     assert shown["verdict"] == "helps"
     assert shown["in words"].startswith("It helps: ")
     assert "data:image/png;base64," in shown["retention"]
-    lift = next(row for row in shown["figures"][0] if row.data["metric"] == "retention_lift")
+    lift = next(row for row in shown["figures"].records if row.data["metric"] == "retention_lift")
     assert lift.data["value"] == pytest.approx(0.2)
     assert checks == {"assigned_as_declared": True, "harmless": True}
 
