@@ -11,6 +11,7 @@ from orchestration_project.domain.rules import FAMILIES
 BAND_COLOURS = {"low": "#4c9f70", "medium": "#e0a030", "high": "#c8483c", "none": "#9aa0a6"}
 FAMILY_COLOURS = dict(zip(FAMILIES, ("#3b6fb6", "#e08a3c", "#5a9e6f", "#a978b5", "#9aa0a6"), strict=True))
 MODEL_COLOURS = {"candidate": "#2458a6", "champion": "#e0762d", "yardstick": "#7d838c"}
+ARM_COLOURS = {"acted on": "#2458a6", "held back": "#7d838c"}
 MODEL_DASHES = {"candidate": [1, 0], "champion": [7, 3], "yardstick": [2, 2]}
 GREY = "#9aa0a6"
 WIDTH, HEIGHT = 520, 240
@@ -187,6 +188,22 @@ def score_trend(days: Sequence[Mapping[str, Any]], medium_from: float, high_from
         .encode(y="edge:Q")
     )
     return drawing(line + edges, *SMALL)
+
+
+def retention(rows: Any) -> Any:
+    """Share that stayed of both groups, per play; `rows` is a frame of `play`, `group`, `stayed`, `low` and `high`."""
+    import altair as alt
+
+    groups = alt.Scale(domain=list(ARM_COLOURS), range=list(ARM_COLOURS.values()))
+    percent, order = alt.Axis(format=PERCENT), list(dict.fromkeys(rows["play"]))
+    x = alt.X("stayed:Q", title="Share that stayed, with its 95 % interval", scale=alt.Scale(zero=False), axis=percent)
+    base = alt.Chart(rows).encode(
+        y=alt.Y("play:N", title=None, sort=order), yOffset=alt.YOffset("group:N", sort=list(ARM_COLOURS)),
+        color=alt.Color("group:N", scale=groups),
+    )  # fmt: skip
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x)
+    intervals = base.mark_rule(size=2).encode(x=alt.X("low:Q"), x2="high:Q")
+    return (intervals + points).properties(title="Who stayed: acted on against held back")
 
 
 def picture(chart: Any) -> dg.MetadataValue:

@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.actions import action_assets
 from assets.learning import learning_assets
+from assets.monitoring import monitoring_assets
 from assets.profiles import profile_assets
 from assets.risk import risk_assets
 from assets.sources import source_assets
@@ -27,6 +28,7 @@ def build(workspace: Workspace) -> dg.Definitions:
             *risk_assets(partitions, workflow),
             *learning_assets(partitions),
             *action_assets(partitions, workflow),
+            *monitoring_assets(partitions),
         ],
         jobs=jobs(),
         schedules=[each for each in schedules(workspace) if each.name in workflow.triggers],

@@ -8,7 +8,7 @@ REFRESH = "refresh_sources"
 SCAN = "health_scan"
 LEARN = "refit_weights"
 
-DAILY_GROUPS = ("profiles", "usage", "risk", "actions")
+DAILY_GROUPS = ("profiles", "usage", "risk", "actions", "monitoring")
 
 
 def jobs() -> list:
@@ -22,7 +22,7 @@ def jobs() -> list:
         dg.define_asset_job(
             SCAN,
             selection=dg.AssetSelection.groups(*DAILY_GROUPS),
-            description="One health scan: profiles, trends, factors, scores and texts of one scan day, or of a range.",
+            description="One health scan of a day or a range: profiles, trends, factors, scores, texts, effects.",
         ),
         dg.define_asset_job(
             LEARN,

@@ -100,17 +100,19 @@ class Learner:
         if not {key} <= set(self._lake.partitions("risk_factors")) & set(self._lake.partitions("customer_profiles")):
             return None
         profiles = self._lake.read("customer_profiles", [key], "scan_day")
+        windows = profiles.select("customer_id", "scan_day", until=ibis.date(until))
         if self._sources.churn.kind == "contract":
-            churned, seen = leavers(self._lake.read("customers"), day, until), True
+            churned, seen = leavers(windows, self._lake.read("customers")), True
         else:
             months = [month_key(each) for each in months_between(day, until)]
             loaded = [each for each in months if each in self._lake.partitions("usage_daily")]
             if loaded != months:
                 return None
-            churned = silent(profiles, self._lake.read("usage_daily", months, "month"), day, until)
+            churned = silent(windows, self._lake.read("usage_daily", months, "month"))
             covered = self._lake.read("usage_coverage", months, "month")
             seen = bool(self._lake.engine.value(usage_seen_until(covered, until)))
-        return outcomes(profiles, churned, self._interventions(), until, self._rules.min_tenure_days, seen)
+        left = churned.select("customer_id")
+        return outcomes(profiles, left, self._interventions(), until, self._rules.min_tenure_days, seen)
 
     def rows(self, month: date, also: Sequence[str] = ()) -> Rows | None:
         """Everything to learn from by the end of a month; None where no outcome has matured.

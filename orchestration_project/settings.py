@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from orchestration_project.domain.addresses import address
-from orchestration_project.domain.rules import CompletenessRules, LearningRules, RiskSettings
+from orchestration_project.domain.rules import CompletenessRules, ImpactRules, LearningRules, RiskSettings
 from orchestration_project.domain.texts import unseen
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -256,6 +256,7 @@ class Settings(_Group):
         default_factory=LanguageModelSettings, description="Who writes texts, and what that may take."
     )
     learning: LearningRules = Field(default_factory=LearningRules, description="From outcomes to weights.")
+    impact: ImpactRules = Field(default_factory=ImpactRules, description="Whether what was done helped.")
     operations: OperationsSettings = Field(
         default_factory=OperationsSettings, description="Where decisions and messages are kept."
     )

@@ -12,6 +12,7 @@ from orchestration_project.domain.scorecard import Curve, Scorecard
 from orchestration_project.domain.signals import named
 from orchestration_project.domain.validation import Figure
 from orchestration_project.lake import Lake
+from orchestration_project.pages import page
 from orchestration_project.partitions import month_key, next_month
 from orchestration_project.performance import pictures
 from orchestration_project.refits import Learner
@@ -89,8 +90,8 @@ def weights_report(workspace: Workspace, lake: Lake, month: date) -> str:
     with lake.engine.scope():
         refit = Learner(lake, workspace).refit(month, [each for each in found if each.month < month])
         drawn = pictures(refit, lake, rules)
-    return _template().render(
-        month=month, written=workspace.now(), today=today, from_day=next_month(month),
+    return page(
+        TEMPLATE, month=month, written=workspace.now(), today=today, from_day=next_month(month),
         decision=next(each for each in found if each.month == month), refit=refit,
         in_force=in_force(lake, workspace, DayRange(today, today))[0],
         terms=terms(rules.weights.version, found, acts, today)[::-1], acts=acts[::-1],
@@ -146,14 +147,3 @@ def _label(signal: str) -> str:
     prefix, colon, level = signal.partition(":")
     of = " of " if f"{prefix}:" not in LEVELS else " "
     return f"{prefix}{of}{level}" if colon else signal.replace("_", " ")
-
-
-def _template() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("orchestration_project"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["day"] = lambda day: f"{day.day} {day:%B %Y}"
-    return environment.get_template(TEMPLATE)

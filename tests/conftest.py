@@ -9,17 +9,31 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import ibis
 import psycopg
+import pyarrow as pa
 import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, settings
 
+from orchestration_project.contracts.lake_tables import LAKE_TABLES
 from orchestration_project.engine import Engine
 from orchestration_project.manifests import HEALTH, manifest_files
+from orchestration_project.operations.models import (
+    Action,
+    Assignment,
+    Episode,
+    OutboxMessage,
+    Response,
+    ReviewItem,
+    Task,
+)
+from orchestration_project.operations.store import Store, Transaction
+from orchestration_project.resources import Workspace
 from orchestration_project.settings import EngineSettings, Home
 from orchestration_project.sources.simulation.company import Company
 from orchestration_project.sources.simulation.simulate import simulate
@@ -128,6 +142,104 @@ def _own_manifest(home: Home, changes: Mapping[str, Any]) -> None:
 def own_manifest() -> Callable[[Home, Mapping[str, Any]], None]:
     """Changes the manifest of a home, as `{"roles.outreach_agent.owner": "team:other"}`."""
     return _own_manifest
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A play that was tried on customers who were assigned on one day."""
+
+    play: str
+    day: date
+    treated: int
+    control: int
+    treated_left: int
+    control_left: int
+    kind: str = "outreach"
+    mrr: float | None = 100.0
+
+    @property
+    def customers(self) -> list[tuple[str, str, bool]]:
+        """Identifier, arm and whether the customer left, 30 days later."""
+        arms = (("treated", self.treated, self.treated_left), ("control", self.control, self.control_left))
+        return [(f"{self.play}-{arm}-{n}", arm, n < left) for arm, count, left in arms for n in range(count)]
+
+
+def _tried(workspace: Workspace, *trials: Trial) -> None:
+    """Puts trials into the lake and the store of a home, as live scans would have left them."""
+    with workspace.lake() as lake:
+        for table, rows in _told_of_customers(trials).items():
+            own = [column for column in LAKE_TABLES[table] if column.name != "scan_day"]
+            kinds = ibis.schema({column.name: column.type for column in own}).to_pyarrow()
+            for day, of_day in rows.items():
+                told = lake.engine.arrow(pa.Table.from_pylist(of_day, kinds))
+                if day is None:
+                    lake.replace(table, told)
+                else:
+                    lake.replace(table, told.mutate(scan_day=ibis.date(day)), [day.isoformat()], "scan_day")
+    with Store.open(workspace.home) as store, store.transaction("scan", datetime(2026, 1, 1, tzinfo=UTC)) as tx:
+        for trial in trials:
+            for row in trial.customers:
+                _recorded(tx, trial, *row)
+
+
+def _told_of_customers(trials: Sequence[Trial]) -> dict[str, dict[date | None, list[dict[str, Any]]]]:
+    signed = datetime(2020, 1, 1)  # noqa: DTZ001 - as the lake has it
+    tables: dict[str, dict[date | None, list[dict[str, Any]]]] = {"customers": {None: []}, "customer_profiles": {}}
+    for trial in trials:
+        gone = datetime.combine(trial.day + timedelta(30), datetime.min.time())
+        for name, _, left in trial.customers:
+            about = {"customer_id": name, "signed_up_at": signed, "mrr": trial.mrr}
+            known = about | {"churned_at": gone if left else None, "known_on": trial.day}
+            tables["customers"][None].append(known)
+            tables["customer_profiles"].setdefault(trial.day, []).append(about)
+    return tables
+
+
+def _recorded(tx: Transaction, trial: Trial, name: str, arm: str, _left: bool) -> None:
+    """What the store has of one customer: every tenth replied to, every fourth edited, every fifth not yet sent."""
+    acted = datetime.combine(trial.day + timedelta(1), datetime.min.time(), UTC) + timedelta(hours=8)
+    number, share = int(name.rpartition("-")[2]), trial.treated / (trial.treated + trial.control)
+    ids = {"id": tx.new_id(), "created_at": acted}
+
+    def row(model: type, **values: Any) -> str:
+        made = model(**(ids | {"id": tx.new_id()} | values))
+        tx.session.add(made)
+        tx.session.flush()
+        return made.id
+
+    episode = row(Episode, customer_id=name, band="medium", started_on=trial.day, last_seen_on=trial.day)
+    about = {"customer_id": name, "play": trial.play, "episode_id": episode, "scan_day": trial.day, "variant": "a"}
+    row(Assignment, **about, arm=arm, propensity=share, salt="s")
+    if arm == "control":
+        return
+    action = row(Action, **about, key=name, workflow="w", kind=trial.kind, cause="usage_decline", autonomy="approve",
+                 state="sent", propensity=1.0)  # fmt: skip
+    if trial.kind == "alert":
+        row(Task, customer_id=name, cause="usage_decline", action_id=action, title="t", details={}, state="open",
+            deadline=acted, opened_at=acted, updated_at=acted)  # fmt: skip
+        return
+    row(ReviewItem, key=name, reason_code="approval", step="outreach", workflow="w", customer_id=name,
+        action_id=action, queue="q", owner="o", priority=3, title="t", context={}, body="text", deadline=acted,
+        expires_at=acted, state="edited" if number % 4 == 0 else "approved", decided_by="ann", decided_at=acted,
+        edit_distance=0.5 if number % 4 == 0 else None)  # fmt: skip
+    sent = number % 5 != 0
+    message = row(OutboxMessage, idempotency_key=name, action_id=action, channel="file", kind="email", recipient="r",
+                  payload={}, not_before=acted, attempts=1, state="sent" if sent else "pending",
+                  sent_at=acted + timedelta(hours=2) if sent else None)  # fmt: skip
+    if number % 10 == 1:
+        row(Response, outbox_id=message, customer_id=name, kind="reply", received_at=acted + timedelta(days=2),
+            source_id=name)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tried() -> Callable[..., None]:
+    """Puts trials into a workspace's lake and store."""
+    return _tried
+
+
+@pytest.fixture(scope="session")
+def trial() -> type[Trial]:
+    return Trial
 
 
 @pytest.fixture(scope="session")

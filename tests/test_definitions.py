@@ -55,6 +55,7 @@ COMMANDS = {
     "plays list",
     "plays off",
     "plays on",
+    "impact",
 }
 
 
@@ -89,6 +90,7 @@ def test_assets_are_these(repository):
         "customers", "support_tickets", "invoices", "engagements", "usage_daily",
         "customer_profiles", "usage_trends", "risk_factors", "risk_scores",
         "churn_outcomes", "risk_weights", "action_plan", "outreach_drafts", "account_alerts",
+        "business_outcomes",
     }  # fmt: skip
 
 
@@ -116,7 +118,7 @@ def test_commands_are_these_and_each_says_what_it_does():
 
 def test_every_command_that_tells_something_can_tell_it_as_json():
     group = typer.main.get_command(app)
-    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if", "handoffs"}
+    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if", "handoffs", "impact"}
     assert all("--json" in [option for each in group.commands[name].params for option in each.opts] for name in telling)
     check = group.commands["sources"].commands["check"]
     assert "--json" in [option for each in check.params for option in each.opts]

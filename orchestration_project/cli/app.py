@@ -194,6 +194,19 @@ def explain(
 
 
 @app.command()
+def impact(
+    home: HomeOption = None,
+    date: Annotated[str | None, typer.Option("--date", help="Scan day; default: the latest that was scanned.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write; default: in the home's `reports`.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whether acting helped: retention against the group held back, with intervals; and one HTML page about it."""
+    from orchestration_project.cli.impact import run_impact
+
+    run_impact(Home.find(home), date, output, as_json)
+
+
+@app.command()
 def handoffs(
     customer: Annotated[str | None, typer.Option(help="customer_id; default: a summary of all customers.")] = None,
     home: HomeOption = None,

@@ -35,6 +35,7 @@ def known_error(error: BaseException) -> str | None:
         ManifestError,
         ContractError,
         HandoffError,
+        StoreError,
     )
     for each in _chain(error):
         if isinstance(each, meant):

@@ -276,7 +276,7 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         """
         customer_id string A customer who was to be acted on
         day date Day of the act
-        propensity float64 Probability with which the customer was acted on and not held back
+        propensity float64 Probability of not being held back; null where it was left undone for another reason
         delivered boolean Whether it was done; false for the control group
         """
     ),
@@ -384,6 +384,19 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         written_by string Template or model, with the version of what it was told
         model_failure string Why the model did not write it, where a template took over
         facts string What the writer was given, as JSON
+        scan_day date Partition
+        """
+    ),
+    "business_outcomes": _columns(
+        """
+        metric string What was measured, such as retention_lift; see docs/impact.md
+        play string The play; null for all together
+        variant string Template of the play, where it is told by template
+        value float64 What was found; null where nothing can be said
+        low float64 Lower end of its 95 % interval
+        high float64 Upper end
+        n int64 Number of customers, messages or drafts that it rests on
+        verdict string Of retention_lift: helps, harms, no effect shown, not enough data or assignment broken
         scan_day date Partition
         """
     ),

@@ -23,24 +23,27 @@ def outcome_day(month_end: date, horizon: int) -> date:
     return month_end - timedelta(days=horizon)
 
 
-def leavers(customers: ir.Table, day: date, until: date) -> ir.Table:
-    """`customer_id` of those who left after `day` and by `until`, as the newest version known by then says.
+def leavers(windows: ir.Table, customers: ir.Table) -> ir.Table:
+    """`customer_id` and `scan_day` of those who left after it and by `until`, as the newest version known by then says.
 
-    `customers` are validated versions with `known_on`; a first version counts whenever it was recorded.
+    `windows` has `customer_id`, `scan_day` and `until`; `customers` are validated versions with `known_on`, of which
+    the first counts whenever it was recorded.
     """
     order = ibis.window(group_by="customer_id", order_by=[customers.valid_from.asc(nulls_first=True)])
-    known = customers.mutate(first=ibis.row_number().over(order) == 0)
-    known = known.filter(_.first | (_.known_on <= ibis.date(until)))
-    newest = ibis.window(group_by="customer_id", order_by=[known.valid_from.desc()])
+    versions = customers.select("customer_id", "valid_from", "known_on", "churned_at")
+    known = versions.mutate(first=ibis.row_number().over(order) == 0).inner_join(windows, "customer_id")
+    known = known.filter(known.first | (known.known_on <= known.until))
+    newest = ibis.window(group_by=["customer_id", "scan_day"], order_by=[known.valid_from.desc()])
     last = known.mutate(newest=ibis.row_number().over(newest) == 0).filter(_.newest)
     left = last.churned_at.date()
-    return last.filter(left > ibis.date(day), left <= ibis.date(until)).select("customer_id")
+    return last.filter(left > last.scan_day, left <= last.until).select("customer_id", "scan_day")
 
 
-def silent(profiles: ir.Table, usage: ir.Table, day: date, until: date) -> ir.Table:
-    """`customer_id` of those in `profiles` without any use after `day` and by `until`; `usage` is `usage_daily`."""
-    window = (usage.day > ibis.date(day), usage.day <= ibis.date(until), usage.known_on <= ibis.date(until))
-    return profiles.select("customer_id").anti_join(usage.filter(*window), "customer_id")
+def silent(windows: ir.Table, usage: ir.Table) -> ir.Table:
+    """`customer_id` and `scan_day` of those without any use after it and by `until`; `usage` is `usage_daily`."""
+    seen = windows.inner_join(usage.select("customer_id", "day", "known_on"), "customer_id")
+    seen = seen.filter(seen.day > seen.scan_day, seen.day <= seen.until, seen.known_on <= seen.until)
+    return windows.select("customer_id", "scan_day").anti_join(seen, ["customer_id", "scan_day"])
 
 
 def usage_seen_until(coverage: ir.Table, until: date) -> ir.BooleanScalar:
@@ -61,13 +64,7 @@ def outcomes(
     told = profiles.left_join(churned.mutate(left=True), "customer_id").drop("customer_id_right")
     acts = _acts(profiles, interventions, until)
     told = told.left_join(acts, "customer_id").drop("customer_id_right")
-    tenure = told.scan_day.delta(told.signed_up_at.date(), unit="day")
-    censored = ibis.cases(
-        (told.leaves_on.notnull() | told.notice_given.fill_null(False), "announced"),
-        (tenure < min_tenure, "too_new"),
-        (ibis.literal(not seen), "source_stale"),
-        else_=ibis.null("string"),
-    )
+    censored = censoring(told, min_tenure, ibis.literal(seen))
     return told.select(
         "customer_id",
         "scan_day",
@@ -76,6 +73,18 @@ def outcomes(
         treated=told.treated.fill_null(False),
         propensity=told.propensity.fill_null(0.0),
         matured_on=ibis.date(until),
+    )
+
+
+def censoring(profiles: ir.Table, min_tenure: int, seen: ir.BooleanValue) -> ir.StringValue:
+    """Why the outcome of a customer of a scan does not count; null where it does. Nothing after the scan decides it
+    but whether the source was `seen` up to the end of the horizon."""
+    tenure = profiles.scan_day.delta(profiles.signed_up_at.date(), unit="day")
+    return ibis.cases(
+        (profiles.leaves_on.notnull() | profiles.notice_given.fill_null(False), "announced"),
+        (tenure < min_tenure, "too_new"),
+        (~seen, "source_stale"),
+        else_=ibis.null("string"),
     )
 
 

@@ -1,7 +1,26 @@
 """Proportions: how sure a share is that was counted."""
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of so many cases it was; of none, nothing is known."""
+
+    count: int
+    of: int
+
+    @property
+    def value(self) -> float | None:
+        """The share."""
+        return self.count / self.of if self.of else None
+
+    @property
+    def interval(self) -> tuple[float, float] | tuple[None, None]:
+        """Its 95 % score interval."""
+        return wilson(self.count / self.of, self.of) if self.of else (None, None)
 
 
 def wilson(share: float, count: float, confidence: float = 0.95) -> tuple[float, float]:

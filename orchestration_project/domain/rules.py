@@ -229,3 +229,23 @@ class LearningRules(Rules):
     )
     control_share: float = Field(0.1, ge=0, lt=1, description="Share of customers that are never acted on, to learn.")
     control_salt: str = Field("control-1", min_length=1, description="Another salt draws another control group.")
+
+
+class ImpactRules(Rules):
+    """What a finding must show before it is called one, and when a play that harms is switched off."""
+
+    least_of_interest: float = Field(
+        0.25, gt=0, lt=1,
+        description="Share of leaves averted from which an effect matters; it decides from how many customers on it "
+        "may be said that none is shown.",
+    )  # fmt: skip
+    early_confidence: float = Field(
+        0.999, gt=0.95, lt=1,
+        description="Confidence with which an effect must show while there are fewer customers than that.",
+    )  # fmt: skip
+    fewest_to_switch_off: int = Field(
+        100, ge=20, description="Known outcomes in each group from which a play that harms is switched off by rule."
+    )
+    switch_off_confidence: float = Field(
+        0.99, gt=0.5, lt=1, description="Confidence of the interval that must lie below zero for that."
+    )

@@ -96,6 +96,11 @@ class Transaction:
         return {"at": self.now, "who": self.who, "what": what, "why": why}
 
 
+def is_there(home: Home) -> bool:
+    """Whether a home has a store, so that who only reads need not make one; a database by URL counts as there."""
+    return home.settings().operations.url is not None or home.operations.exists()
+
+
 class Store:
     """An operations database that is open; any number of processes may have it open."""
 

@@ -26,6 +26,7 @@ DEPENDENCIES = {
     "action_plan": {"risk_scores", "customer_profiles"},
     "outreach_drafts": {"action_plan", "risk_scores", "customer_profiles", "usage_trends"},
     "account_alerts": {"action_plan", "risk_scores", "customer_profiles", "usage_trends"},
+    "business_outcomes": {"customers", "usage_daily", "customer_profiles", "outreach_drafts", "account_alerts"},
 }
 GROUPS = {
     "sources": {"customers", "usage_daily", "support_tickets", "invoices", "engagements"},
@@ -34,9 +35,10 @@ GROUPS = {
     "risk": {"risk_factors", "risk_scores"},
     "learning": {"churn_outcomes", "risk_weights"},
     "actions": {"action_plan", "outreach_drafts", "account_alerts"},
+    "monitoring": {"business_outcomes"},
 }
 DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores", "action_plan", "outreach_drafts",
-         "account_alerts")  # fmt: skip
+         "account_alerts", "business_outcomes")  # fmt: skip
 CHECKS = {
     **{source: {"fresh", "kept"} for source in GROUPS["sources"]},
     "customer_profiles": {"contract", "unique", "profiles_complete"},
@@ -48,6 +50,7 @@ CHECKS = {
     "action_plan": {"contract", "unique", "funnel"},
     "outreach_drafts": {"contract", "verified"},
     "account_alerts": {"contract", "verified"},
+    "business_outcomes": {"assigned_as_declared", "harmless"},
 }
 BLOCKING = {
     "contract", "profiles_complete", "nothing_after_cutoff", "in_range", "adds_up", "scores_told", "actions_decided",
@@ -92,7 +95,8 @@ def test_daily_assets_scan_by_themselves_and_a_backfill_is_one_run(graph):
     assert automated == set(DAILY)
     eager = dg.AutomationCondition.eager()
     alone = eager.ignore(dg.AssetSelection.assets("risk_weights"))
-    expected = dict.fromkeys(DAILY, eager) | {"risk_scores": alone}
+    unmoved = eager.ignore(dg.AssetSelection.assets("customers", "usage_daily"))
+    expected = dict.fromkeys(DAILY, eager) | {"risk_scores": alone, "business_outcomes": unmoved}
     assert {name: found[name].automation_condition for name in DAILY} == expected
     partitioned = {name for name, node in found.items() if node.is_partitioned}
     assert partitioned == {*DAILY, "usage_daily", *GROUPS["learning"]}

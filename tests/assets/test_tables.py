@@ -6,13 +6,13 @@ import pytest
 
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
 
-READ_ONLY = {"interventions"}
-"""Tables that are read where they are there, and that no asset writes."""
+OF_ACTS = {"interventions"}
+"""Tables that are there where there is an operations store only; see tests/test_impact.py."""
 ON_FAILURE = {"collections", "escalations"}
 """Tables that are there where something went wrong only; see test_collection.py."""
 
 
-@pytest.mark.parametrize("table", sorted(LAKE_TABLES.keys() - READ_ONLY - ON_FAILURE))
+@pytest.mark.parametrize("table", sorted(LAKE_TABLES.keys() - OF_ACTS - ON_FAILURE))
 def test_a_table_has_exactly_the_columns_and_types_of_its_contract(company, table):
     with company.workspace.lake() as lake:
         found = lake.read(table).schema()
@@ -24,7 +24,7 @@ def test_a_table_has_exactly_the_columns_and_types_of_its_contract(company, tabl
 def test_every_table_in_the_lake_has_a_contract(company):
     assert {
         folder.name for folder in company.home.lake.iterdir() if folder.name != ".staging"
-    } == LAKE_TABLES.keys() - READ_ONLY - ON_FAILURE
+    } == LAKE_TABLES.keys() - OF_ACTS - ON_FAILURE
 
 
 def test_every_column_has_a_meaning():

@@ -21,11 +21,19 @@ VERSIONS = pa.schema({"customer_id": TEXT, "valid_from": TIME, "churned_at": TIM
 PROFILES = pa.schema(
     {"customer_id": TEXT, "scan_day": DATE, "signed_up_at": TIME, "leaves_on": DATE, "notice_given": pa.bool_()}
 )
+WINDOWS = pa.schema({"customer_id": TEXT, "scan_day": DATE, "until": DATE})
 ACTS = pa.schema({"customer_id": TEXT, "day": DATE, "propensity": pa.float64(), "delivered": pa.bool_()})
 
 
 def at(day):
     return datetime.fromisoformat(f"{day}T09:00:00")
+
+
+def windows(engine, customers, *days):
+    """The horizon of each customer from each day on."""
+    rows = [{"customer_id": name, "scan_day": day, "until": day + (UNTIL - DAY)}
+            for name in customers for day in days or (DAY,)]  # fmt: skip
+    return engine.arrow(pa.Table.from_pylist(rows, WINDOWS))
 
 
 @pytest.fixture
@@ -40,7 +48,7 @@ def left(engine):
         ]
         with engine.scope():
             table = engine.arrow(pa.Table.from_pylist(rows, VERSIONS))
-            return {row["customer_id"] for row in engine.rows(leavers(table, DAY, UNTIL))}
+            return {row["customer_id"] for row in engine.rows(leavers(windows(engine, customers), table))}
 
     return of
 
@@ -67,14 +75,25 @@ def test_only_what_was_known_by_the_end_of_the_horizon_counts(left) -> None:
     assert left(filled_in_since=[(START, gone)]) == {"filled_in_since"}
 
 
+def test_each_horizon_of_a_customer_is_judged_by_what_was_known_at_its_own_end(engine) -> None:
+    earlier, gone = DAY - timedelta(60), DAY + timedelta(20)
+    versions = [(START, None), (gone, gone), (UNTIL, None)]
+    rows = [{"customer_id": "c", "valid_from": at(known), "churned_at": left and at(left), "known_on": known}
+            for known, left in versions]  # fmt: skip
+    with engine.scope():
+        table = engine.arrow(pa.Table.from_pylist(rows, VERSIONS))
+        found = engine.rows(leavers(windows(engine, ["c"], earlier, DAY), table))
+        assert [row["scan_day"] for row in found] == [earlier]
+
+
 def test_silence_over_the_whole_horizon_is_leaving_where_churn_is_inactivity(engine) -> None:
     used = {"early": DAY, "first": DAY + timedelta(1), "last": UNTIL, "after": UNTIL + timedelta(1)}
     schema = pa.schema({"customer_id": TEXT, "day": DATE, "known_on": DATE})
     rows = [{"customer_id": name, "day": day, "known_on": day} for name, day in used.items()]
     rows.append({"customer_id": "late", "day": DAY + timedelta(5), "known_on": UNTIL + timedelta(1)})
-    people = pa.table({"customer_id": [*used, "late", "never"]})
     with engine.scope():
-        found = silent(engine.arrow(people), engine.arrow(pa.Table.from_pylist(rows, schema)), DAY, UNTIL)
+        people = windows(engine, [*used, "late", "never"])
+        found = silent(people, engine.arrow(pa.Table.from_pylist(rows, schema)))
         assert {row["customer_id"] for row in engine.rows(found)} == {"early", "after", "late", "never"}
 
 

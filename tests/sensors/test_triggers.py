@@ -17,7 +17,7 @@ from orchestration_project.settings import Home
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 SOURCES = ("customers", "usage_daily", "support_tickets", "invoices", "engagements")
 DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores", "action_plan", "outreach_drafts",
-         "account_alerts")  # fmt: skip
+         "account_alerts", "business_outcomes")  # fmt: skip
 
 
 class Place:
