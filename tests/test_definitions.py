@@ -36,6 +36,8 @@ COMMANDS = {
     "workflows graph",
     "weights report",
     "what-if",
+    "erase",
+    "prune",
 }
 
 
@@ -75,12 +77,12 @@ def test_assets_are_these(repository):
 
 def test_jobs_are_these(repository):
     jobs = {job.name: job.description for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"refresh_sources", "health_scan", "refit_weights"}
+    assert set(jobs) == {"refresh_sources", "health_scan", "refit_weights", "retention"}
     assert all(jobs.values())
 
 
 def test_triggers_are_these(repository):
-    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_scan", "monthly_refit"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_scan", "monthly_refit", "retention"}
     assert {sensor.name for sensor in repository.sensor_defs} == {"new_data", "scan_automation"}
 
 
@@ -97,7 +99,7 @@ def test_commands_are_these_and_each_says_what_it_does():
 
 def test_every_command_that_tells_something_can_tell_it_as_json():
     group = typer.main.get_command(app)
-    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if", "handoffs"}
+    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if", "handoffs", "erase", "prune"}
     assert all("--json" in [option for each in group.commands[name].params for option in each.opts] for name in telling)
     check = group.commands["sources"].commands["check"]
     assert "--json" in [option for each in check.params for option in each.opts]

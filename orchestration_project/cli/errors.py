@@ -11,8 +11,11 @@ def known_error(error: BaseException) -> str | None:
     """The sentence of an error that is meant for users, or None for a bug."""
     from orchestration_project.contracts.handoff import HandoffError
     from orchestration_project.engine import EngineError
+    from orchestration_project.erasure import ErasureError
     from orchestration_project.lake import LakeError
+    from orchestration_project.locks import HomeBusy
     from orchestration_project.manifests import ManifestError
+    from orchestration_project.operations.store import StoreError
     from orchestration_project.resources import VersionError
     from orchestration_project.settings import SettingsError
     from orchestration_project.sources.errors import SourceError
@@ -28,6 +31,9 @@ def known_error(error: BaseException) -> str | None:
         VersionError,
         ManifestError,
         HandoffError,
+        ErasureError,
+        HomeBusy,
+        StoreError,
     )
     for each in _chain(error):
         if isinstance(each, meant):

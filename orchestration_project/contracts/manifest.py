@@ -45,7 +45,7 @@ ENDS = ("monitor", "review")
 
 PLAY_TEMPLATES = ("check_in", "support_follow_up", "billing_help", "re_engage", "renewal_review")
 """Templates of messages to customers."""
-TRIGGERS = ("daily_scan", "new_data", "scan_automation", "monthly_refit")
+TRIGGERS = ("daily_scan", "new_data", "scan_automation", "monthly_refit", "retention")
 SCORES = (1.0, 10.0)
 """Ends of the scale that conditions on a score must cover."""
 

@@ -25,7 +25,9 @@ from orchestration_project.operations.store import Store, Transaction
 from orchestration_project.operations.suppressions import address_of
 
 OF_CUSTOMER: Sequence[Any] = [
-    mapper.class_ for mapper in Base.registry.mappers if "customer_id" in mapper.columns.keys()  # noqa: SIM118
+    mapper.class_
+    for mapper in Base.registry.mappers
+    if "customer_id" in mapper.columns.keys()  # noqa: SIM118
 ]
 KEYS = ((Action, "key"), (ReviewItem, "key"), (OutboxMessage, "idempotency_key"), (Response, "source_id"))
 """Unique keys that may be made of an identifier or an address."""

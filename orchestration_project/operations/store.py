@@ -122,6 +122,16 @@ class Store:
             ) from error
         return cls(engine, ids)
 
+    @classmethod
+    @contextmanager
+    def where_there_is_one(cls, home: Home) -> Iterator["Store | None"]:
+        """The store of a home; None where nothing was ever stored, and nothing is made then."""
+        if home.settings().operations.url is None and not home.operations.exists():
+            yield None
+            return
+        with cls.open(home) as store:
+            yield store
+
     @contextmanager
     def transaction(self, who: str, now: datetime) -> Iterator[Transaction]:
         """A transaction that writes; kept as a whole when the block ends well, and not at all otherwise."""
@@ -137,6 +147,14 @@ class Store:
         """A session that only reads."""
         with orm.Session(self.engine, expire_on_commit=False) as session:
             yield session
+
+    def compact(self) -> None:
+        """Rewrites an SQLite file, so that what was deleted is gone from the disk too; PostgreSQL does so by itself."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closes all connections."""
