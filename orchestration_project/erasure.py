@@ -74,10 +74,10 @@ def erase(workspace: Workspace, customer_id: str, reason: str, who: str) -> Eras
         traces = _traces(workspace.home, customer_id, tombstones, opened, store)
         tombstones = _remembered(workspace, traces, tombstones)
         done = _cleared(workspace, traces, tombstones, opened, store, traces.masked(reason), who)
-        but = _not_ours(workspace.home, sources)
-        searched, left = _proof(workspace.home, traces, tombstones, store, but)
+        note = _note(workspace.home, tombstones.names(customer_id))
+        searched, left = search(workspace.home, traces, store, [*_not_ours(workspace.home, sources), note])
         if not left:
-            _note(workspace.home, tombstones.names(customer_id)).unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
     return Erased(tombstones.names(customer_id), **done, sources=tuple(sources.connected), searched=searched,
                   unsought=traces.untold, left=left)  # fmt: skip
 
@@ -214,13 +214,11 @@ def _not_ours(home: Home, sources: Sources) -> list[Path]:
     return found
 
 
-def _proof(
-    home: Home, traces: Traces, tombstones: Tombstones, store: Store | None, but: list[Path]
-) -> tuple[int, tuple[str, ...]]:
-    """Searches everything: the number of files, and the places where something is left, which name nobody."""
+def search(home: Home, traces: Traces, store: Store | None, but: list[Path]) -> tuple[int, tuple[str, ...]]:
+    """Searches a home but for some files: their number, and where something is left, in words that name nobody."""
     left: list[str] = []
     number = 0
-    for file in remains.files(home.path, [*but, _note(home, tombstones.names(traces.customer_id))]):
+    for file in remains.files(home.path, but):
         number += 1
         how = remains.in_file(file, traces)
         if how is not None:

@@ -67,9 +67,7 @@ def _tell(done: Erased) -> None:
     say("Nothing is left. Kept by law:")
     for each in KEPT_BY_LAW:
         say(f"  {each}")
-    say(f"Not touched, as they are your own: the sources ({', '.join(done.sources)}). Rows of this customer in them are "
-        "left out from now on; erase them there too, and in backups and mailboxes.")  # fmt: skip
+    say(f"Your own tables ({', '.join(done.sources)}) are not touched: their rows of this customer are left out from "
+        "now on; erase them there too, and in backups and mailboxes.")  # fmt: skip
     if done.unsought:
-        say(
-            f"{done.unsought} of the customer's names are others' too, or too short, and were not looked for within texts."
-        )
+        say(f"{done.unsought} names are others' too, or too short, and were not looked for within texts.")

@@ -152,9 +152,13 @@ class Store:
         """Rewrites an SQLite file, so that what was deleted is gone from the disk too; PostgreSQL does so by itself."""
         if self.engine.dialect.name != "sqlite":
             return
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        raw = self.engine.raw_connection()
+        try:
+            # SQLAlchemy would begin a transaction, in which this can't be done.
+            raw.driver_connection.execute("VACUUM")  # type: ignore[union-attr]
+            raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+        finally:
+            raw.close()
 
     def close(self) -> None:
         """Closes all connections."""
