@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from orchestration_project.operations import audit
 from orchestration_project.operations.models import (
+    Action,
     AuditEntry,
     DeliveryAttempt,
     OutboxMessage,
@@ -37,7 +38,11 @@ def reviews(tx: Transaction, before: datetime, dry_run: bool) -> int:
     # What a person decided and nobody has carried on yet is still needed.
     done = ReviewItem.state.in_(("rejected", "expired", "resolved")) | ReviewItem.carried_on_at.is_not(None)
     over = done & (sa.func.coalesce(ReviewItem.decided_at, ReviewItem.expires_at) < before)
-    found = _masked(tx, ReviewItem, over & (ReviewItem.title != audit.MASK), dry_run)
+    over &= ReviewItem.title != audit.MASK
+    # What was said of a decision stands with its action too.
+    decided = Action.id.in_(sa.select(ReviewItem.action_id).where(over)) & _unmasked(Action.state_reason)
+    _masked(tx, Action, decided, dry_run)
+    found = _masked(tx, ReviewItem, over, dry_run)
     closed = (Task.state == "closed") & (Task.closed_at < before) & (Task.title != audit.MASK)
     return found + _masked(tx, Task, closed, dry_run)
 
