@@ -75,7 +75,7 @@ def _ingest(
 ) -> Ingested:
     connector = open_table(name, sources, workspace, lake.engine, lambda: _names(lake), log=log)
     today, grace = workspace.now().date(), workspace.settings.grace_hours
-    return ingest(name, connector, sources.tables[name], lake.engine, today, grace, customers)
+    return ingest(name, connector, sources.tables[name], lake.engine, today, grace, customers, workspace.erased())
 
 
 def _store(name: str, rows: ir.Table, ingested: Ingested, lake: Lake, workspace: Workspace) -> dg.MaterializeResult:
@@ -110,7 +110,7 @@ def _usage(wanted: list[date], workspace: Workspace, sources: Sources, lake: Lak
             ingested = ingest_usage(
                 connector, sources.tables["usage_events"], lake.engine, workspace.now().date(),
                 workspace.settings.grace_hours, lake.read("customers"), some[0], next_month(some[-1]),
-                undated=start == 0,
+                undated=start == 0, erased=workspace.erased(),
             )  # fmt: skip
             _store_usage(some, ingested, lake, missing, workspace, undated=start == 0)
         done.append(ingested)
@@ -157,11 +157,13 @@ def _reported(
     for each in ingested:
         for reason, count in each.reasons.items():
             reasons[reason] = reasons.get(reason, 0) + count
-    read, kept = sum(each.read for each in ingested), sum(each.kept for each in ingested)
-    counts = {"read": read, "kept": kept, "quarantined": read - kept, "newest": str(newest or "nothing")}
+    read, kept, erased = (sum(getattr(each, name) for each in ingested) for name in ("read", "kept", "erased"))
+    counts = {"read": read, "kept": kept, "quarantined": read - kept - erased, "erased": erased}
+    counts |= {"newest": str(newest or "nothing")}
     counts |= ingested[0].raw.figures
     why = records([{"reason": reason, "rows": count} for reason, count in reasons.items()])
-    return written({**rows, **counts, "quarantine": why}, [_fresh(name, newest, workspace), _kept(read, kept)])
+    checks = [_fresh(name, newest, workspace), _kept(read - erased, kept)]
+    return written({**rows, **counts, "quarantine": why}, checks)
 
 
 def _kept(read: int, kept: int) -> dg.AssetCheckResult:

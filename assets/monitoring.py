@@ -37,7 +37,7 @@ def monitoring_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         from assets.impact_reports import report_impact
         from orchestration_project.impact import Measuring
         from orchestration_project.operations.permit import BACKFILL_TAG
-        from orchestration_project.scans import day_keys
+        from orchestration_project.partitions import day_keys
 
         days = scan_days(context)
         with workspace.lake() as lake:

@@ -26,9 +26,8 @@ from orchestration_project.domain.impact import (
 from orchestration_project.domain.outcomes import censoring, horizon_days, leavers, silent, usage_seen_until
 from orchestration_project.domain.proportions import Share
 from orchestration_project.lake import Lake
-from orchestration_project.partitions import month_key, months_between
+from orchestration_project.partitions import day_keys, month_key, months_between
 from orchestration_project.resources import Workspace
-from orchestration_project.scans import day_keys
 from orchestration_project.settings import cutoff
 from orchestration_project.sources.config import load_sources
 

@@ -3,10 +3,12 @@
 import dagster as dg
 
 from assets.delivery import delivery_job
+from orchestration_project.resources import Workspace
 
 REFRESH = "refresh_sources"
 SCAN = "health_scan"
 LEARN = "refit_weights"
+RETAIN, APPLY = "retention", "apply_retention"
 
 DAILY_GROUPS = ("profiles", "usage", "risk", "actions", "monitoring")
 
@@ -30,4 +32,25 @@ def jobs() -> list:
             description="Who left, and what that says about the weights: outcomes and refits of the chosen months.",
         ),
         delivery_job(),
+        _retention(),
     ]
+
+
+def _retention() -> dg.JobDefinition:
+    @dg.op(name=APPLY, description="Removes or masks what is past its term.")
+    def apply(context: dg.OpExecutionContext, workspace: dg.ResourceParam[Workspace]) -> dict[str, int]:
+        from orchestration_project.retention import apply_retention
+
+        done = apply_retention(workspace)
+        context.add_output_metadata(dict(done))
+        return done
+
+    @dg.job(
+        name=RETAIN,
+        executor_def=dg.in_process_executor,
+        description="Removes or masks what was kept for as long as `retention` in settings.yaml says.",
+    )
+    def retention() -> None:
+        apply()
+
+    return retention

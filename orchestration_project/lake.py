@@ -107,6 +107,24 @@ class Lake:
         except StrayRowsError as error:
             raise LakeError(_stray(table, [str(error)])) from error
 
+    def everything(self) -> Iterator[tuple[str, str | None, str | None, Path]]:
+        """Every file: its table, and the column and key of its partition where the table has any."""
+        for file in sorted(self.folder.glob(f"*/{FILE}")) + sorted(self.folder.glob(f"*/*=*/{FILE}")):
+            column, _, key = file.parent.name.partition("=")
+            if STAGING not in file.parts:
+                yield (file.parent.name, None, None, file) if not key else (file.parent.parent.name, column, key, file)
+
+    def remove_partitions(self, table: str, keys: Iterable[str], column: str) -> None:
+        """Removes partitions whose term is over."""
+        for key in keys:
+            shutil.rmtree(self.folder / table / f"{column}={key}", ignore_errors=True)
+
+    def clear_staging(self) -> None:
+        """Removes what killed runs left; only for who has the home to themselves."""
+        for left in (self.folder / STAGING).glob("*"):
+            if left != self._hold:
+                shutil.rmtree(left, ignore_errors=True)
+
     def remove(self, table: str) -> None:
         """Removes a table whose source is no longer connected."""
         shutil.rmtree(self.folder / table, ignore_errors=True)

@@ -1,18 +1,20 @@
 """Resources: what assets and commands need in order to reach a home: its settings, sources, lake and clock."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from orchestration_project import locks
 from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.domain.champions import Act
 from orchestration_project.domain.rules import RiskRules
 from orchestration_project.domain.scorecard import PREFIX, Scorecard
+from orchestration_project.domain.tombstones import NOBODY, Tombstones
 from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.settings import Home, Settings, last_full_day
 
@@ -24,6 +26,16 @@ Versioned = TypeVar("Versioned", RiskRules, Scorecard)
 
 class VersionError(Exception):
     """A version of rules or weights that can't be had; names the file, the cause and the fix."""
+
+
+class Tombstone(BaseModel):
+    """One customer who was erased; says who only to those who know the identifier already."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    salt: str
+    pseudonym: str
+    at: datetime
 
 
 def utc_now() -> datetime:
@@ -62,7 +74,18 @@ class Workspace:
 
     @contextmanager
     def lake(self) -> Iterator["Lake"]:
-        """The home's lake with an engine of its own, which is closed in the end."""
+        """The home's lake with an engine of its own, which is closed in the end; waits while the home is taken."""
+        with locks.shared(self.home.path), self._opened_lake() as lake:
+            yield lake
+
+    @contextmanager
+    def alone(self) -> Iterator[Callable[[], AbstractContextManager["Lake"]]]:
+        """The home to oneself, and the means to open its lake then; `HomeBusy` where others don't leave."""
+        with locks.alone(self.home.path):
+            yield self._opened_lake
+
+    @contextmanager
+    def _opened_lake(self) -> Iterator["Lake"]:
         from orchestration_project.engine import Engine
         from orchestration_project.lake import Lake
 
@@ -108,6 +131,25 @@ class Workspace:
         """Adds what a person decided."""
         with self.home.acts.open("a", encoding="utf-8") as file:
             file.write(act.model_dump_json() + "\n")
+
+    def erased(self) -> Tombstones:
+        """Who was erased, and is to stay so."""
+        try:
+            lines = self.home.erased.read_text(encoding="utf-8").splitlines()
+            told = [Tombstone.model_validate_json(line) for line in lines if line.strip()]
+        except FileNotFoundError:
+            return NOBODY
+        except ValidationError as error:
+            raise VersionError(
+                f"{self.home.erased} has a line that is no tombstone, so who was erased is not known; restore the file."
+            ) from error
+        return Tombstones(told[0].salt, frozenset(each.pseudonym for each in told)) if told else NOBODY
+
+    def record_erased(self, tombstone: Tombstone) -> None:
+        """Adds who was erased."""
+        with self.home.erased.open("a", encoding="utf-8") as file:
+            self.home.erased.chmod(0o600)
+            file.write(tombstone.model_dump_json() + "\n")
 
     def _recorded(self, value: RiskRules | Scorecard) -> str:
         file = self.home.versions / f"{value.version}.json"

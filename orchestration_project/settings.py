@@ -238,6 +238,23 @@ class ChannelSettings(_Group):
         return self
 
 
+class RetentionSettings(_Group):
+    """How many days is kept what says something about customers; none means for ever."""
+
+    lake_days: int | None = Field(
+        default=None, ge=1, description="Results of scans, from their scan day; refits learn only from what is kept."
+    )
+    replies_days: int | None = Field(default=90, ge=1, description="Replies of language models and tools.")
+    outbox_days: int | None = Field(
+        default=365, ge=1, description="Messages that are over: files in the outbox; recipients and texts in the store."
+    )
+    responses_days: int | None = Field(default=365, ge=1, description="Words of what came back from customers.")
+    reviews_days: int | None = Field(default=730, ge=1, description="Texts of decided reviews and of closed tasks.")
+    audit_days: int | None = Field(
+        default=None, ge=1, description="Reasons and values in the audit trail; who did what when is kept for ever."
+    )
+
+
 class Settings(_Group):
     """Everything in `settings.yaml`; each default is the safe choice."""
 
@@ -262,6 +279,9 @@ class Settings(_Group):
     )
     channels: ChannelSettings = Field(
         default_factory=ChannelSettings, description="Where messages go, and how their readers can stop them."
+    )
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="How long is kept what says something about customers."
     )
 
 
@@ -340,6 +360,11 @@ class Home:
         """Raises `SettingsError` where this is no home yet."""
         if not self.exists:
             raise SettingsError(f"{self.path} is no home yet; run `orchestrate init --home {self.path}` first.")
+
+    @property
+    def erased(self) -> Path:
+        """Who was erased, by keyed hash, one JSON line each."""
+        return self.path / "erased.jsonl"
 
     def settings(self) -> Settings:
         """The settings of this home."""

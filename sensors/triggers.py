@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from assets.delivery import DELIVER
-from orchestration_project.jobs import DAILY_GROUPS, LEARN, REFRESH
+from orchestration_project.jobs import DAILY_GROUPS, LEARN, REFRESH, RETAIN
 from orchestration_project.partitions import month_key, months_to_refresh
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import SettingsError, cutoff, last_full_day
@@ -24,10 +24,11 @@ BUSY = timedelta(hours=1)
 UNFINISHED = [dg.DagsterRunStatus[name] for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
 REFIT_DAY = 3
 """Day of the month on which the month before is learned from: late facts of its last day are there by then."""
+RETENTION_DAY = 5
 
 
 def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
-    """The daily scan and the monthly refit."""
+    """The daily scan, the monthly refit, and the monthly end of what was kept for long enough."""
     when = workspace.settings.schedule
 
     @dg.schedule(
@@ -70,7 +71,18 @@ def schedules(workspace: Workspace) -> list[dg.ScheduleDefinition]:
         key = month_key(over)
         return dg.RunRequest(run_key=f"refit-{key}", tags={RANGE_START: key, RANGE_END: key})
 
-    return [daily_scan, monthly_refit]
+    @dg.schedule(
+        name="retention",
+        cron_schedule=f"0 {when.hour} {RETENTION_DAY} * *",
+        execution_timezone=when.timezone,
+        job_name=RETAIN,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every month: removes or masks what was kept for as long as the settings say.",
+    )
+    def retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(run_key=f"retention-{context.scheduled_execution_time:%Y-%m}")
+
+    return [daily_scan, monthly_refit, retention]
 
 
 def sensors(workspace: Workspace) -> list[dg.SensorDefinition]:

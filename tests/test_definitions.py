@@ -56,6 +56,8 @@ COMMANDS = {
     "plays off",
     "plays on",
     "impact",
+    "erase",
+    "prune",
 }
 
 
@@ -96,12 +98,12 @@ def test_assets_are_these(repository):
 
 def test_jobs_are_these(repository):
     jobs = {job.name: job.description for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert set(jobs) == {"refresh_sources", "health_scan", "refit_weights", "deliver_messages"}
+    assert set(jobs) == {"refresh_sources", "health_scan", "refit_weights", "deliver_messages", "retention"}
     assert all(jobs.values())
 
 
 def test_triggers_are_these(repository):
-    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_scan", "monthly_refit"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_scan", "monthly_refit", "retention"}
     assert {sensor.name for sensor in repository.sensor_defs} == {"new_data", "scan_automation", "messages_due"}
 
 
@@ -118,7 +120,19 @@ def test_commands_are_these_and_each_says_what_it_does():
 
 def test_every_command_that_tells_something_can_tell_it_as_json():
     group = typer.main.get_command(app)
-    telling = {"scan", "backfill", "top", "explain", "doctor", "learn", "what-if", "handoffs", "impact"}
+    telling = {
+        "scan",
+        "backfill",
+        "top",
+        "explain",
+        "doctor",
+        "learn",
+        "what-if",
+        "handoffs",
+        "impact",
+        "erase",
+        "prune",
+    }
     assert all("--json" in [option for each in group.commands[name].params for option in each.opts] for name in telling)
     check = group.commands["sources"].commands["check"]
     assert "--json" in [option for each in check.params for option in each.opts]

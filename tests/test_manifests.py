@@ -50,7 +50,7 @@ MISTAKES = {
     "condition without a score": (
         "to: risk_assessor}", "to: risk_assessor, when: {score: {at_least: 4}}}", "has no score to tell customers apart by",
     ),
-    "missing section": ("triggers: [daily_scan, new_data, scan_automation, monthly_refit, messages_due]\n", "", "`triggers` is missing; add it", None),
+    "missing section": ("triggers: [daily_scan, new_data, scan_automation, monthly_refit, messages_due, retention]\n", "", "`triggers` is missing; add it", None),
     "unknown section": ("triggers:", "trigger:", "`trigger` is not known"),
     "unknown key": ("    timeout_seconds: 30", "    timeout: 30", "`timeout` is not known"),
     "wrong type": ("    attempts: 3", "    attempts: often", "`roles.customer_data_collector.attempts` does not fit"),
@@ -59,7 +59,7 @@ MISTAKES = {
         "    deadline_seconds: 3600\n", "    deadline_seconds: 10\n", "before the time-out of one call",
     ),
     "waits that shrink": ("most_seconds: 30", "most_seconds: 0.5", "the longest wait is shorter than the first"),
-    "unknown trigger": ("[daily_scan, new_data, scan_automation, monthly_refit, messages_due]", "[hourly_scan]", "there is no trigger hourly_scan"),
+    "unknown trigger": ("[daily_scan, new_data, scan_automation, monthly_refit, messages_due, retention]", "[hourly_scan]", "there is no trigger hourly_scan"),
     "limits of an agent that calls nothing": (
         "output: usage_trends\n", "output: usage_trends\n    attempts: 5\n", "agent usage_analyser has its limits nowhere", 1,
     ),

@@ -259,6 +259,32 @@ def workflows_graph(
 
 
 @app.command()
+def erase(
+    customer: Annotated[str, typer.Argument(help="customer_id")],
+    reason: Annotated[str, typer.Option(help="Why; kept with the erasure, without what it says about the customer.")],
+    home: HomeOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask whether to go on.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget a customer everywhere in the home, for good, and search everything for them afterwards."""
+    from orchestration_project.cli.privacy import run_erasure
+
+    run_erasure(Home.find(home), customer, reason, yes, as_json)
+
+
+@app.command()
+def prune(
+    home: HomeOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove or mask what was kept for as long as `retention` in settings.yaml says."""
+    from orchestration_project.cli.privacy import run_pruning
+
+    run_pruning(Home.find(home), dry_run, as_json)
+
+
+@app.command()
 def doctor(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Check this machine and home, and say what to do about each finding."""
     from orchestration_project.cli.doctor import examine

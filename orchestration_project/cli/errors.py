@@ -14,7 +14,9 @@ def known_error(error: BaseException) -> str | None:
     from orchestration_project.contracts.handoff import HandoffError
     from orchestration_project.contracts.lake_tables import ContractError
     from orchestration_project.engine import EngineError
+    from orchestration_project.erasure import ErasureError
     from orchestration_project.lake import LakeError
+    from orchestration_project.locks import HomeBusy
     from orchestration_project.manifests import ManifestError
     from orchestration_project.operations.inbound import InboxError
     from orchestration_project.operations.reviews import Refused
@@ -35,6 +37,8 @@ def known_error(error: BaseException) -> str | None:
         ManifestError,
         ContractError,
         HandoffError,
+        ErasureError,
+        HomeBusy,
         StoreError,
     )
     for each in _chain(error):

@@ -70,6 +70,14 @@ class Runs:
         config = QUIET | {"ops": {SEND: {"config": {"limit": limit}}}}
         return self._executed(DELIVER, str(uuid.uuid4()), {}, config)
 
+    def retain(self) -> dict[str, int]:
+        """Ends what was kept for long enough, and returns how much of each."""
+        from orchestration_project.jobs import APPLY, RETAIN
+
+        job = self.definitions.resolve_job_def(RETAIN)
+        result = job.execute_in_process(instance=self.instance, run_config=QUIET)
+        return dict(result.output_for_node(APPLY))
+
     def _run(self, job: str, first: str, last: str) -> "dg.ExecuteInProcessResult":
         run_id, self._failed = str(uuid.uuid4()), []
         self.instance.add_event_listener(run_id, self._heard)

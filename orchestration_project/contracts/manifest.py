@@ -44,7 +44,7 @@ ENDS = ("monitor", "review")
 
 PLAY_TEMPLATES = ("check_in", "support_follow_up", "billing_help", "re_engage", "renewal_review")
 """Templates of messages to customers."""
-TRIGGERS = ("daily_scan", "new_data", "scan_automation", "monthly_refit", "messages_due")
+TRIGGERS = ("daily_scan", "new_data", "scan_automation", "monthly_refit", "messages_due", "retention")
 SCORES = (1.0, 10.0)
 """Ends of the scale that conditions on a score must cover."""
 

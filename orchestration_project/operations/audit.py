@@ -49,36 +49,37 @@ def of_customer(session: orm.Session, customer_id: str) -> Sequence[AuditEntry]:
     ).all()
 
 
-def mask(tx: Transaction, customer_id: str, why: str) -> int:
+def mask(tx: Transaction, customer_id: str, why: str, alias: str) -> int:
     """Masks for good every text and address that the store holds about a customer, and stops what was under way.
 
     Identifiers, times and states stay, so that figures and the ledger remain right. Addresses of suppressions stay
-    too, so that nobody writes there again. Returns the number of audit entries that were masked.
+    too, so that nobody writes there again. The trail names the customer by `alias` in this. Returns the number of audit
+    entries that were masked.
     """
     _stop(tx, customer_id)
     for model, columns in TEXTS.items():
         for name, value in columns.items():
-            _set(tx, model, _about(model, customer_id) & getattr(model, name).is_not(None), **{name: value})
-    entries = _set(tx, AuditEntry, _entries(customer_id), before=MASKED, after=MASKED, why=MASK)
-    tx.note("masked", "customers", customer_id, why, {"audit entries": entries})
+            assign(tx, model, about(model, customer_id) & getattr(model, name).is_not(None), **{name: value})
+    entries = assign(tx, AuditEntry, _entries(customer_id), before=MASKED, after=MASKED, why=MASK)
+    tx.note("masked", "customers", alias, why, {"audit entries": entries})
     return entries
 
 
 def _stop(tx: Transaction, customer_id: str) -> None:
     """Ends what is open: a text that is masked can't be sent. A message that was claimed stops with its action."""
     undone = Action.state.in_(("drafted", "in_review", "approved", "queued"))
-    _set(tx, OutboxMessage, _about(OutboxMessage, customer_id) & (OutboxMessage.state == "pending"), state="cancelled")
-    _set(tx, ReviewItem, _about(ReviewItem, customer_id) & (ReviewItem.state == "open"), state="expired")
-    _set(tx, Action, _about(Action, customer_id) & undone, state="cancelled")
-    _set(tx, Task, _about(Task, customer_id) & (Task.state == "open"), state="closed", closed_at=tx.now)
+    assign(tx, OutboxMessage, about(OutboxMessage, customer_id) & (OutboxMessage.state == "pending"), state="cancelled")
+    assign(tx, ReviewItem, about(ReviewItem, customer_id) & (ReviewItem.state == "open"), state="expired")
+    assign(tx, Action, about(Action, customer_id) & undone, state="cancelled")
+    assign(tx, Task, about(Task, customer_id) & (Task.state == "open"), state="closed", closed_at=tx.now)
 
 
-def _about(model: Any, customer_id: str) -> sa.ColumnElement[bool]:
+def about(model: Any, customer_id: str) -> sa.ColumnElement[bool]:
     """The rows of a table that are about a customer, by themselves or by their action or message."""
     if model is OutboxMessage:
         return OutboxMessage.action_id.in_(sa.select(Action.id).where(Action.customer_id == customer_id))
     if model is DeliveryAttempt:
-        messages = sa.select(OutboxMessage.id).where(_about(OutboxMessage, customer_id))
+        messages = sa.select(OutboxMessage.id).where(about(OutboxMessage, customer_id))
         return DeliveryAttempt.outbox_id.in_(messages)
     return model.customer_id == customer_id
 
@@ -86,13 +87,14 @@ def _about(model: Any, customer_id: str) -> sa.ColumnElement[bool]:
 def _entries(customer_id: str) -> sa.ColumnElement[bool]:
     of_rows = [
         (AuditEntry.entity == model.__tablename__)
-        & AuditEntry.entity_id.in_(sa.select(model.id).where(_about(model, customer_id)))
+        & AuditEntry.entity_id.in_(sa.select(model.id).where(about(model, customer_id)))
         for model in (OutboxMessage, DeliveryAttempt)
     ]
     return sa.or_(AuditEntry.customer_id == customer_id, *of_rows)
 
 
-def _set(tx: Transaction, model: Any, where: sa.ColumnElement[bool], **values: Any) -> int:
+def assign(tx: Transaction, model: Any, where: sa.ColumnElement[bool], **values: Any) -> int:
+    """Gives rows other values and returns how many; whoever masks leaves one entry for all of it."""
     changed = tx.session.execute(
         sa.update(model).where(where).values(**values).execution_options(synchronize_session=False)
     )

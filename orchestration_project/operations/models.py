@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import Mapped, mapped_column
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that these models agree with."""
 
 ACTION_STATES = (
@@ -276,7 +276,11 @@ class Suppression(Row):
         sa.CheckConstraint(
             sa.or_(sa.column("customer_id").is_not(None), sa.column("address").is_not(None)), name="whom"
         ),
-    )
+        sa.Index(
+            "ix_suppressions_salt", "salt",
+            sqlite_where=sa.column("salt").is_not(None), postgresql_where=sa.column("salt").is_not(None),
+        ),
+    )  # fmt: skip
 
     customer_id: Mapped[str | None] = mapped_column(index=True)
     address: Mapped[str | None] = mapped_column(index=True)
@@ -285,6 +289,8 @@ class Suppression(Row):
     by: Mapped[str]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
+    salt: Mapped[str | None]
+    """What customer and address are hashed with, where the customer was erased."""
 
 
 class Override(Row):

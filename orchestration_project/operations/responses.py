@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from orchestration_project.domain.tombstones import PREFIX
 from orchestration_project.operations import outbox, suppressions
 from orchestration_project.operations.models import Action, OutboxMessage, Response
 from orchestration_project.operations.response import Response as Received
@@ -59,9 +60,11 @@ def _customer(session: orm.Session, message: OutboxMessage) -> str | None:
 def record(tx: Transaction, responses: Sequence[NewResponse]) -> list[Response]:
     """Records responses and returns the new ones; those that forbid writing suppress at once.
 
-    A hard bounce suppresses the address that the message went to; a person's wish suppresses the customer too.
+    A hard bounce suppresses the address that the message went to; a person's wish suppresses the customer too. What
+    comes back from who was erased is not recorded.
     """
-    rows = sorted((asdict(response) for response in responses), key=lambda row: str(row["source_id"]))
+    told = [response for response in responses if not response.customer_id.startswith(PREFIX)]
+    rows = sorted((asdict(response) for response in told), key=lambda row: str(row["source_id"]))
     new = tx.insert_new(Response, rows, "response recorded", None)
     recipients = _recipients(tx.session, [row.outbox_id for row in new if row.outbox_id])
     for row in new:

@@ -156,6 +156,18 @@ class Store:
         with orm.Session(self.engine, expire_on_commit=False) as session:
             yield session
 
+    def compact(self) -> None:
+        """Rewrites an SQLite file, so that what was deleted is gone from the disk too; PostgreSQL does so by itself."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        raw = self.engine.raw_connection()
+        try:
+            # SQLAlchemy would begin a transaction, in which this can't be done.
+            raw.driver_connection.execute("VACUUM")  # type: ignore[union-attr]
+            raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+        finally:
+            raw.close()
+
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()

@@ -7,6 +7,7 @@ from email.utils import parseaddr
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from orchestration_project.domain.tombstones import pseudonym
 from orchestration_project.operations.models import Suppression
 from orchestration_project.operations.store import Transaction
 
@@ -28,7 +29,7 @@ def add(
     if customer_id is None and address is None:
         raise ValueError("a suppression names a customer or an address; name one")
     row = {"customer_id": customer_id, "address": address_of(address) if address else None, "reason": reason,
-           "source": source, "by": tx.who, "starts_at": tx.now, "ends_at": ends_at}  # fmt: skip
+           "source": source, "by": tx.who, "starts_at": tx.now, "ends_at": ends_at, "salt": None}  # fmt: skip
     return tx.insert_new(Suppression, [row], "suppressed", reason)[0]
 
 
@@ -64,13 +65,19 @@ def first(
     sources: Collection[str] | None = None,
 ) -> Suppression | None:
     """The earliest suppression that holds for a customer or a recipient, of these sources or of any."""
-    whom = Suppression.address == address_of(recipient)
+    whom: sa.ColumnElement[bool] = Suppression.address.in_(_and_hashed(session, address_of(recipient)))
     if customer_id is not None:
-        whom = sa.or_(whom, Suppression.customer_id == customer_id)
+        whom = sa.or_(whom, Suppression.customer_id.in_(_and_hashed(session, customer_id)))
     found = sa.select(Suppression).where(whom, _holds(now)).order_by(Suppression.starts_at, Suppression.id)
     if sources is not None:
         found = found.where(Suppression.source.in_(sources))
     return session.scalars(found.limit(1)).first()
+
+
+def _and_hashed(session: orm.Session, text: str) -> list[str]:
+    """A text, and what stands for it where somebody was erased."""
+    salts = sa.select(Suppression.salt).where(Suppression.salt.is_not(None)).distinct()
+    return [text, *(pseudonym(salt, text) for salt in session.scalars(salts) if salt)]
 
 
 def _holds(now: datetime) -> sa.ColumnElement[bool]:

@@ -24,6 +24,8 @@ class RawRows:
     """Customers whose rows could not be had, and why; None where rows are not asked for customer by customer."""
     figures: Mapping[str, float] = field(default_factory=dict)
     """What it took to read them, for people."""
+    erased: int = 0
+    """Rows of customers who were erased that were left out on the way."""
     finish: Callable[[], None] = lambda: None
     """To be called once the rows are safe in the lake: forgets what was kept in case of a crash."""
 

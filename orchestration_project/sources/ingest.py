@@ -1,5 +1,9 @@
-"""Ingest: reads a source, keeps what is good, quarantines the rest with its reason; read = kept + quarantined."""
+"""Ingest: reads a source, keeps what is good, quarantines the rest with its reason.
 
+Rows of customers who were erased are left out before anything is written: read = kept + quarantined + erased.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +16,7 @@ from ibis import _
 from orchestration_project.contracts.tables import SOURCE_TABLES, Table
 from orchestration_project.domain.activity import with_first_of_day
 from orchestration_project.domain.days import known_on
+from orchestration_project.domain.tombstones import NOBODY, Tombstones
 from orchestration_project.domain.windows import exact
 from orchestration_project.engine import Engine
 from orchestration_project.sources.canonical import Checked, canonical, is_plausible, selected
@@ -34,6 +39,8 @@ class Ingested:
     present: Sequence[str]
     raw: RawRows
     """The rows as they were read, and who is missing in them."""
+    erased: int = 0
+    """Rows of customers who were erased."""
 
     @property
     def quarantined(self) -> int:
@@ -43,7 +50,7 @@ class Ingested:
     @property
     def read(self) -> int:
         """Rows that the source had."""
-        return self.kept + self.quarantined
+        return self.kept + self.quarantined + self.erased
 
 
 def ingest(
@@ -54,15 +61,16 @@ def ingest(
     today: date,
     grace_hours: float,
     customers: ir.Table | None = None,
+    erased: Tombstones = NOBODY,
 ) -> Ingested:
     """A whole canonical table (not usage, see `ingest_usage`) with `known_on`, the first scan day that may use a row.
 
-    `customers`, where given, are the validated customers: rows of others are quarantined.
+    `customers`, where given, are the validated customers: rows of others are quarantined. Those of `erased` are not.
     """
     table = SOURCE_TABLES[name]
     raw = connector.rows()
     checked = canonical(connector.collect(selected(raw.table, table, source)), table, source, today)
-    rows = checked.table
+    rows, left_out = _without_erased(checked.table, erased, engine)
     if customers is not None:
         rows = _flag(rows, ~rows.customer_id.isin(customers.customer_id), "customer_id is not among the customers")
     if table.key:
@@ -73,7 +81,10 @@ def ingest(
     good = settled.filter(settled.problem.isnull()).drop("problem", "original")
     kept = _with_known_on(_with_defaults(good, table), table, grace_hours)
     bad = settled.filter(settled.problem.notnull())
-    return _ingested(engine, kept, _quarantined(bad), raw.rejected, engine.value(good.count()), checked.present, raw)
+    rejected = _unerased(raw.rejected, erased)
+    left_out += len(raw.rejected) - len(rejected) + raw.erased
+    number = engine.value(good.count())
+    return _ingested(engine, kept, _quarantined(bad), rejected, number, checked.present, raw, left_out)
 
 
 def ingest_usage(
@@ -86,12 +97,14 @@ def ingest_usage(
     first: date,
     after: date,
     undated: bool = True,
+    erased: Tombstones = NOBODY,
 ) -> Ingested:
     """Usage from `first` up to before `after`, rolled up per customer, day, kind and day it was known.
 
     The rollup, and the look for bad rows, run where the events live; only their results travel. Rows whose time can't
     be told or believed belong to no month and are quarantined with any, where `undated`. `customers`, where given, are
-    the validated customers: usage of others, and before sign-up or after leaving, is quarantined.
+    the validated customers: usage of others, and before sign-up or after leaving, is quarantined. That of `erased`
+    customers is not.
     """
     raw = connector.rows()
     table = SOURCE_TABLES["usage_events"]
@@ -100,9 +113,11 @@ def ingest_usage(
     rows = checked.table.mutate(dated=is_plausible(time, today, happened=True).fill_null(False))
     within = rows.dated & (rows.occurred_at >= _midnight(first)) & (rows.occurred_at < _midnight(after))
     rolled = connector.collect(rollup(rows.filter(within, rows.problem.isnull()), checked, grace_hours))
+    rolled, good_left_out = _without_erased(rolled, erased, engine, "events")
     bad = rows.filter(rows.problem.notnull(), within | ~rows.dated if undated else within)
     month = bad.dated.ifelse(bad.occurred_at.strftime("%Y-%m"), UNDATED)
     faulty = connector.collect(bad.select("problem", "original", "customer_id", month=month))
+    faulty, bad_left_out = _without_erased(faulty, erased, engine)
     flagged = engine.keep(_with_life_problems(with_first_of_day(rolled), customers))
     good = flagged.filter(flagged.problem.isnull()).drop("problem")
     misplaced = flagged.filter(flagged.problem.notnull())
@@ -117,7 +132,10 @@ def ingest_usage(
         ),
     )
     kept = int(engine.value(good.events.sum()) or 0)
-    return _ingested(engine, good, quarantine, raw.rejected if undated else (), kept, checked.present, raw)
+    lines = raw.rejected if undated else ()
+    rejected = _unerased(lines, erased)
+    left_out = good_left_out + bad_left_out + len(lines) - len(rejected) + (raw.erased if undated else 0)
+    return _ingested(engine, good, quarantine, rejected, kept, checked.present, raw, left_out)
 
 
 def rollup(rows: ir.Table, checked: Checked, grace_hours: float) -> ir.Table:
@@ -138,6 +156,28 @@ def rollup(rows: ir.Table, checked: Checked, grace_hours: float) -> ir.Table:
     seen = ibis.row_number().over(group_by=["customer_id", "day", "event", "user_id"], order_by="known_on")
     marked = per_user.mutate(new_user=((seen == 0) & per_user.user_id.notnull()).ifelse(1, 0))
     return marked.group_by(keys).agg(quantity=_.quantity.sum(), events=_.events.sum(), users=_.new_user.sum())
+
+
+def _without_erased(
+    rows: ir.Table, erased: Tombstones, engine: Engine, counted: str | None = None
+) -> tuple[ir.Table, int]:
+    """Rows without those of erased customers, and how many source rows those were."""
+    if not erased:
+        return rows, 0
+    # Each customer is hashed once, however many rows there are.
+    ids = rows.select("customer_id").distinct()
+    found = [row["customer_id"] for row in engine.rows(ids.filter(erased.flag(ids.customer_id)))]
+    if not found:
+        return rows, 0
+    theirs = rows.customer_id.isin(found).fill_null(False)
+    gone = rows.filter(theirs)
+    number = engine.value(gone[counted].sum() if counted else gone.count())
+    return rows.filter(~theirs), int(number or 0)
+
+
+def _unerased(lines: Sequence[str], erased: Tombstones) -> Sequence[str]:
+    """Lines that are no rows, without those with a word that is an erased customer's identifier."""
+    return [line for line in lines if not erased.among(re.split(r"[^\w.@/-]+", line))] if erased else lines
 
 
 def _flag(rows: ir.Table, wrong: ir.BooleanValue, problem: str) -> ir.Table:
@@ -199,6 +239,7 @@ def _ingested(
     kept: int,
     present: Sequence[str],
     raw: RawRows,
+    erased: int,
 ) -> Ingested:
     counted = quarantine.group_by("reason").agg(n=_.rows.sum())
     reasons = {row["reason"]: int(row["n"]) for row in engine.rows(counted)}
@@ -209,4 +250,4 @@ def _ingested(
         if "month" in quarantine.columns:
             lines["month"] = [UNDATED] * len(rejected)
         quarantine = ibis.union(quarantine, engine.keep(ibis.memtable(lines, schema=quarantine.schema())))
-    return Ingested(table, quarantine, kept, dict(sorted(reasons.items())), present, raw)
+    return Ingested(table, quarantine, kept, dict(sorted(reasons.items())), present, raw, erased)

@@ -20,6 +20,7 @@ from orchestration_project.agents.servers import ToolServer
 from orchestration_project.agents.tools import Tools
 from orchestration_project.contracts.manifest import Manifest, Role
 from orchestration_project.contracts.tables import Table
+from orchestration_project.domain.tombstones import NOBODY, Tombstones
 from orchestration_project.engine import Engine
 from orchestration_project.sources.config import McpSource
 from orchestration_project.sources.connector import RawRows
@@ -69,9 +70,11 @@ class Mcp:
         engine: Engine,
         customers: Callable[[], Sequence[str]],
         between: tuple[date, date] | None = None,
+        erased: Tombstones = NOBODY,
     ) -> None:
         self._table, self._source, self._collector, self._engine = table, source, collector, engine
-        self._customers, self._between = customers, between
+        self._customers, self._between, self._erased = customers, between, erased
+        self._left_out = 0
         self._limits = Limits.of(collector.role, collector.retry)
 
     def rows(self) -> RawRows:
@@ -111,7 +114,7 @@ class Mcp:
         figures = _figures(counts, len(customers), len(failed))
         table = self._engine.arrow(_texts(rows, self._names))
         missing = failed if self._source.per_customer else None
-        return RawRows(table, missing=missing, figures=figures, finish=lambda: forget(file))
+        return RawRows(table, (), True, missing, figures, self._left_out, lambda: forget(file))
 
     def _run(
         self, customers: Sequence[str], work: Callable[[Runtime, Tools, str], Any], replies: Replies | None = None
@@ -132,6 +135,7 @@ class Mcp:
     ) -> None:
         """Adds one customer's rows, all or none."""
         found: list[Row] = []
+        left_out = 0
         arguments = self._arguments(customer)
         seen: set[str] = set()
         for _ in range(most):
@@ -139,6 +143,7 @@ class Mcp:
             ask = partial(self._page, tools, customer, arguments)
             reply = await runtime.call(key, self._source.server, ask, customer or None)
             found += reply.value["rows"]
+            left_out += reply.value.get("erased", 0)
             following = reply.value["following"]
             if following is None:
                 break
@@ -150,6 +155,7 @@ class Mcp:
             if most == MOST_PAGES:
                 raise CallFailed(InvalidData(f"{self._tool} has more than {MOST_PAGES:,} pages"), ())
         rows += found
+        self._left_out += left_out
 
     async def _page(self, tools: Tools, customer: str, arguments: Row) -> Row:
         told = await tools.call(self._source.server, self._source.tool, arguments)
@@ -161,7 +167,14 @@ class Mcp:
         rows = [_flat(item) for item in items]
         if customer:
             self._own(rows, customer)
-        return {"rows": rows, "following": None if following in (None, "") else str(following)}
+        told = {"following": None if following in (None, "") else str(following)}
+        # Replies are kept on disk, so who was erased is left out before.
+        kept = [row for row in rows if not self._of_erased(row)] if self._erased else rows
+        return told | {"rows": kept, "erased": len(rows) - len(kept)}
+
+    def _of_erased(self, row: Row) -> bool:
+        name = self._source.columns.get("customer_id", "customer_id")
+        return str(row.get(name)).strip() in self._erased
 
     def _own(self, rows: list[Row], customer: str) -> None:
         """Each row says whose it is, and it is the customer's who was asked for."""

@@ -40,6 +40,6 @@ def open_table(
 
         kept = workspace.home.path / KEPT
         collector = Collector.of(workspace.workflow, sources.servers, kept, log)
-        return Mcp(SOURCE_TABLES[name], source, collector, engine, customers, between)
+        return Mcp(SOURCE_TABLES[name], source, collector, engine, customers, between, workspace.erased())
     assert sources.simulation is not None, "validated in Sources"
     return Simulated(name, sources.simulation, workspace.home, engine, workspace.yesterday)

@@ -43,7 +43,7 @@ def test_no_words_of_an_erased_customer_are_left_and_those_of_others_stay(store)
     busy(store, "C1")
     busy(store, "C2")
     with store.transaction("boss", later(days=1)) as tx:
-        assert audit.mask(tx, "C1", "they asked for it") > 10
+        assert audit.mask(tx, "C1", "they asked for it", "C1") > 10
     text = everything(store)
     lines = [line for line in text.splitlines() if f"{SECRET.lower()} of c1" in line.lower()]
     assert [line for line in lines if "unsubscribe" not in line] == []
@@ -57,7 +57,7 @@ def test_no_words_of_an_erased_customer_are_left_and_those_of_others_stay(store)
 def test_nothing_goes_out_about_an_erased_customer(store):
     item, row, waiting = busy(store, "C1")
     with store.transaction("boss", later(days=1)) as tx:
-        audit.mask(tx, "C1", "they asked for it")
+        audit.mask(tx, "C1", "they asked for it", "C1")
     assert state_of(store, OutboxMessage, waiting.id) == "cancelled"
     assert state_of(store, Action, item.action_id) == "cancelled"
     assert claim(store, at=later(days=2)) == []
@@ -69,9 +69,9 @@ def test_nothing_goes_out_about_an_erased_customer(store):
 def test_what_was_masked_stays_so(store):
     busy(store, "C1")
     with store.transaction("boss", later(days=1)) as tx:
-        first = audit.mask(tx, "C1", "they asked for it")
+        first = audit.mask(tx, "C1", "they asked for it", "C1")
     with store.transaction("boss", later(days=2)) as tx:
-        assert audit.mask(tx, "C1", "they asked again") == first
+        assert audit.mask(tx, "C1", "they asked again", "C1") == first
     with store.reading() as session:
         about = session.scalars(sa.select(AuditEntry).where(AuditEntry.customer_id == "C1")).all()
     assert {(str(each.before), str(each.after), each.why) for each in about} == {

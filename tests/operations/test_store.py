@@ -143,6 +143,9 @@ def test_every_change_is_audited_with_before_and_after(store):
         sa.update(AuditEntry).values(before=None, after=None),
         sa.update(AuditEntry).values(after={"state": "sent"}),
         sa.update(AuditEntry).values(why="another reason"),
+        sa.update(AuditEntry).values(customer_id="C2"),
+        sa.update(AuditEntry).values(customer_id=None),
+        sa.update(AuditEntry).values(entity_id="erased-1"),
         sa.delete(AuditEntry),
     ],
 )
@@ -150,6 +153,14 @@ def test_the_database_refuses_to_change_or_remove_what_was_audited(store, change
     acted(store)
     with pytest.raises(exc.DBAPIError, match="append-only"), store.engine.begin() as connection:
         connection.execute(change)
+
+
+def test_the_audit_trail_lets_a_customer_become_a_pseudonym(store):
+    acted(store)
+    with store.engine.begin() as connection:
+        connection.execute(sa.update(AuditEntry).values(customer_id="erased-1"))
+    with store.reading() as session:
+        assert session.scalars(sa.select(AuditEntry.customer_id)).all() == ["erased-1"]
 
 
 def test_the_foreign_keys_hold(store):

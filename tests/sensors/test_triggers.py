@@ -241,6 +241,7 @@ def test_the_schedule_and_the_automation_run_by_default_and_the_look_out_does_no
     assert statuses == {
         "daily_scan": "RUNNING",
         "monthly_refit": "RUNNING",
+        "retention": "RUNNING",
         "scan_automation": "RUNNING",
         "new_data": "STOPPED",
         "messages_due": "RUNNING",

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from orchestration_project.domain.tombstones import pseudonym
 from orchestration_project.engine import Engine
-from orchestration_project.resources import Workspace
+from orchestration_project.resources import Tombstone, Workspace
 from orchestration_project.settings import Home
 from orchestration_project.sources.check import TableCheck, check_sources
 from orchestration_project.sources.config import load_sources
@@ -77,13 +78,22 @@ class SourceHome:
         """Ingests a table, checked against the customers where it is another."""
         source = load_sources(Home(self.path)).tables[name]
         customers = None if name == "customers" else self.customers
-        return ingest(name, self.connector(name), source, self.engine, NOW.date(), 6, customers)
+        return ingest(
+            name, self.connector(name), source, self.engine, NOW.date(), 6, customers, self.workspace.erased()
+        )
 
     def usage(self, first: date = date(2020, 1, 1), after: date = date(2027, 1, 1), undated: bool = True) -> Ingested:
         """Ingests the usage of a span of days."""
         source = load_sources(Home(self.path)).tables["usage_events"]
         connector = self.connector("usage_events")
-        return ingest_usage(connector, source, self.engine, NOW.date(), 6, self.customers, first, after, undated)
+        span, erased = (first, after, undated), self.workspace.erased()
+        return ingest_usage(connector, source, self.engine, NOW.date(), 6, self.customers, *span, erased)
+
+    def erase(self, *customers: str) -> None:
+        """Notes that customers were erased."""
+        for customer in customers:
+            tombstone = Tombstone(salt="salt", pseudonym=pseudonym("salt", customer), at=self.now)
+            self.workspace.record_erased(tombstone)
 
     @cached_property
     def customers(self) -> ir.Table:

@@ -191,6 +191,23 @@ def test_facts_of_unknown_customers_are_quarantined(home, name):
     assert (ingested.kept, ingested.reasons) == (1, {"customer_id is not among the customers": 1})
 
 
+def test_rows_of_who_was_erased_are_left_out_good_and_bad_ones_and_counted(home):
+    home.csv("customers", "customer_id,signed_up_at\nC1,2025-01-01\nC2,2025-01-01\nC2,wrong\n")
+    home.erase("C2", "C3")
+    customers = home.ingest("customers")
+    assert (customers.read, customers.kept, customers.quarantined, customers.erased) == (3, 1, 0, 2)
+    rows = [f"{number},{customer},2026-03-01" for number, customer in enumerate(("C1", "C2", "C3", "C9", ""))]
+    home.csv("support_tickets", "\n".join(["ticket_id,customer_id,opened_at", *rows, "6, C2", "7,C1"]))
+    tickets = home.ingest("support_tickets")
+    assert (tickets.read, tickets.kept, tickets.quarantined, tickets.erased) == (7, 1, 3, 3)
+    assert "C2" not in str(home.quarantined(tickets))
+    lines = ["C1,2026-03-01,login,1,u", "C2,2026-03-01,login,1,u", "C2,2026-03-01,login,1,v", "C2,2026-03-01,x,-1,v"]
+    home.csv("usage_events", events(*lines))
+    usage = home.usage()
+    assert (usage.read, usage.kept, usage.quarantined, usage.erased) == (4, 1, 0, 3)
+    assert home.quarantined(usage) == []
+
+
 def test_one_id_in_ten_missing_costs_these_rows_and_no_other(home):
     lines = [f"{'' if n % 10 == 0 else 'C1'},2026-03-{n % 28 + 1:02d} 10:00:00,login,1,u{n}" for n in range(200)]
     home.csv("usage_events", events(*lines))

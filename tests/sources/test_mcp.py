@@ -210,6 +210,18 @@ def test_a_companys_own_tool_is_read_page_by_page_with_its_own_names(home: Any) 
 
 
 @pytest.mark.usefixtures("may_call_own")
+def test_rows_of_who_was_erased_are_not_even_kept_while_they_are_collected(home: Any) -> None:
+    home.csv("customers", "customer_id,signed_up_at\nC1,2025-01-01\nC2,2025-01-01\n")
+    home.erase("C2")
+    own_tool(home, [PAGE_1, PAGE_2], columns={"ticket_id": "id", "customer_id": "customer.id", "opened_at": "at"})
+    found = home.ingest("support_tickets")
+    assert (found.read, found.kept, found.erased) == (2, 1, 1)
+    (kept,) = home.path.glob("collected/support_tickets.db")
+    assert b'"C1"' in kept.read_bytes()
+    assert b'"C2"' not in kept.read_bytes()
+
+
+@pytest.mark.usefixtures("may_call_own")
 def test_pages_that_lead_back_are_no_endless_loop(home: Any) -> None:
     own_tool(home, [PAGE_1, PAGE_1])
     with pytest.raises(SourceError, match="tells the same next page twice"):

@@ -42,7 +42,7 @@ class File:
 
     def _mail(self, message: Message) -> Receipt:
         mail = composed(message, self._head, self._now())
-        file = self._folder / f"{_name(message.idempotency_key)}.eml"
+        file = self._folder / f"{file_name(message.idempotency_key)}.eml"
         if not file.exists():
             _write(file, mail.as_bytes())
         return Receipt(mail["Message-ID"], {"file": file.name})
@@ -99,7 +99,7 @@ class _List:
             yield file
 
 
-def _name(key: str) -> str:
+def file_name(key: str) -> str:
     """A key as a file name: itself where it can be one, else its hash."""
     return key if _PLAIN_NAME.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
