@@ -12,24 +12,20 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 
+from orchestration_project.domain.promises import COMMITMENTS, DATED_TIMES, GIVING, PROMISES, RELATIVE_TIMES
 from orchestration_project.domain.texts import scripts
 from orchestration_project.domain.vocabulary import (
-    COMMITMENTS,
     COMMON_CAPITALS,
     CONTRACTED,
-    DATED_TIMES,
     FRACTIONS,
     GERMAN_NUMBER,
-    GIVING,
     LANGUAGES,
-    NOBODY,
     NO_NUMBERS,
+    NOBODY,
     NUMBER_WORDS,
     ONES,
     PLAN_WORDS,
     POLITE,
-    PROMISES,
-    RELATIVE_TIMES,
     SPEAKERS,
     TIERS,
     TITLES,
@@ -200,8 +196,9 @@ def _readings(token: str) -> Iterator[tuple[float, int]]:
     """What a numeral can mean, with its decimals: both conventions of points and commas."""
     bare = re.sub(r"[+'\u2019\u00a0\u202f -]", "", token)
     for thousands, point in ((",", "."), (".", ",")):
+        grouped = all(len(group) == 3 for group in bare.partition(point)[0].split(thousands)[1:])
         plain = bare.replace(thousands, "").replace(point, ".")
-        if plain.count(".") <= 1:
+        if grouped and plain.count(".") <= 1:
             yield float(plain), len(plain.partition(".")[2])
 
 

@@ -1,4 +1,7 @@
-"""The fact verifier, on texts and false claims that were written by somebody who had not seen it."""
+"""The fact verifier, on true mails and false claims; every set was measured before the verifier was mended by it.
+
+docs/agents.md says what each set gave when it was new: that is the figure to expect of a text that nobody has seen.
+"""
 
 import random
 from collections import Counter
@@ -65,10 +68,11 @@ def true_mail(customer: Customer, mail: Mapping[str, str]) -> tuple[str, str]:
     return tuple(customer.filled(mail[part], mail["language"]) for part in ("subject", "body"))  # type: ignore[return-value]
 
 
-def wrongly_stopped(file: Path, number: int = 200) -> list[tuple[str, tuple[str, ...]]]:
+def wrongly_stopped(file: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """True mails that were stopped, of 200 or as many as there are."""
     mails = corpus(file)["mails"]
     found = []
-    for seed in range(number):
+    for seed in range(max(200, len(mails))):
         mail, customer = mails[seed % len(mails)], Customer(seed)
         wrong = wrong_claims(*true_mail(customer, mail), customer.facts, mail["language"], EVERYBODY)
         if wrong:
@@ -76,10 +80,10 @@ def wrongly_stopped(file: Path, number: int = 200) -> list[tuple[str, tuple[str,
     return found
 
 
-def wrongly_passed(file: Path, number: int = 200) -> list[str]:
+def wrongly_passed(file: Path) -> list[str]:
     """False claims, each put into the middle of a true mail of its language, that were let through."""
     claims, found = corpus(file)["claims"], []
-    for seed in range(number):
+    for seed in range(max(200, len(claims))):
         claim, customer = claims[seed % len(claims)], Customer(1000 + seed)
         hosts = [mail for mail in corpus(file)["mails"] if mail["language"] == claim["language"]]
         subject, body = true_mail(customer, hosts[seed % len(hosts)])
