@@ -13,9 +13,10 @@ from rich.table import Table
 from benchmarks import measures
 from benchmarks.accuracy import accuracy
 from benchmarks.collection import collection
+from benchmarks.drafting import drafting
 from benchmarks.refits import refits
 
-ALL = measures.ALL | {"refits": refits, "accuracy": accuracy, "collection": collection}
+ALL = measures.ALL | {"refits": refits, "accuracy": accuracy, "collection": collection, "drafting": drafting}
 RESULTS = Path(__file__).with_name("results.json")
 
 

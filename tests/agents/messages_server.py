@@ -120,7 +120,8 @@ class Model:
         name = f"msgbatch_{uuid.uuid4().hex}"
         self.batches[name] = {"entries": entries, "polls": 0}
         with self.log.open("a") as file:
-            file.write(json.dumps({"batch": name, "requests": len(entries)}) + "\n")
+            asked = [entry["custom_id"] for entry in entries]
+            file.write(json.dumps({"batch": name, "requests": len(entries), "asked": asked}) + "\n")
         return JSONResponse(self.state(request, name))
 
     async def retrieve(self, request: Request) -> Response:
@@ -202,7 +203,7 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{listening.getsockname()[1]}\n")
     sys.stdout.flush()
-    config = uvicorn.Config(Starlette(routes=routes), log_level="error", access_log=False)
+    config = uvicorn.Config(Starlette(routes=routes), log_level="critical", access_log=False)
     uvicorn.Server(config).run(sockets=[listening])
 
 
