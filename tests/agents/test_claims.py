@@ -18,6 +18,7 @@ from babel.numbers import format_decimal
 from orchestration_project.domain.claims import Facts, Strangers, wrong_claims
 
 CORPORA = sorted(Path(__file__).with_name("claims").glob("*.yaml"))
+UNSEEN = Path(__file__).parent / "claims" / "unseen" / "promises.yaml"
 COMPANIES = ("Paxcento Labs", "Grafald SA", "Hülnexo GmbH", "Møltavo & Co", "Corstra Group", "Délrün Inc", "Novlia AB",
              "Kesmira Ltd")  # fmt: skip
 PEOPLE = ("Björn Costano", "Chloé Ilves", "Kofi Ekeland", "Júlia Bråten", "Mateo Ló", "Hana Horva", "Elif Günel",
@@ -104,3 +105,9 @@ def test_at_least_98_of_100_false_claims_are_stopped(file: Path) -> None:
 def test_at_least_95_of_100_true_mails_pass(file: Path) -> None:
     stopped = wrongly_stopped(file)
     assert len(stopped) <= 10, stopped
+
+
+def test_of_promises_that_it_was_not_mended_by_the_verifier_stops_more_than_half() -> None:
+    """A known limit: there is no end of ways to promise something. docs/agents.md says what follows from it."""
+    passed = wrongly_passed(UNSEEN)
+    assert len(passed) <= 80, Counter(passed)
