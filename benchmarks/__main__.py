@@ -14,9 +14,12 @@ from benchmarks import measures
 from benchmarks.accuracy import accuracy
 from benchmarks.acting import acting
 from benchmarks.collection import collection
+from benchmarks.drafting import drafting
 from benchmarks.refits import refits
 
-ALL = measures.ALL | {"refits": refits, "accuracy": accuracy, "collection": collection, "acting": acting}
+ALL = measures.ALL | {
+    "refits": refits, "accuracy": accuracy, "collection": collection, "drafting": drafting, "acting": acting,
+}  # fmt: skip
 RESULTS = Path(__file__).with_name("results.json")
 
 

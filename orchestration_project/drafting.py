@@ -24,7 +24,7 @@ from orchestration_project.lake import Lake
 from orchestration_project.quarantine import CheckedStep
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import SettingsError
-from orchestration_project.sources.collected import cases
+from orchestration_project.sources.collected import case_of
 
 DRAFTS, ALERTS = "outreach_drafts", "account_alerts"
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
@@ -132,7 +132,12 @@ def _cases(result: Result) -> list[Case]:
         for text in result.written
         if text.problems
     ]
-    return [*cases(result.failed), *said]
+    failed = [
+        case_of(text.request.customer_id, result.failed[text.request.key])
+        for text in result.written
+        if text.request.key in result.failed
+    ]
+    return [*failed, *said]
 
 
 def _drafts(result: Result, day: date) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What all tests share: how hard hypothesis tries, an engine, and a PostgreSQL server."""
+"""What all tests share: how hard hypothesis tries, an engine, and servers: PostgreSQL, tools, Anthropic's API."""
 
 import json
 import os
@@ -287,6 +287,43 @@ def tool_servers(company_tables: Path, tmp_path: Path) -> Iterator[Callable[...,
         assert process.stdout is not None
         taken = process.stdout.readline().strip()
         started.append(ToolProcess(f"http://127.0.0.1:{taken}", process, log))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+MESSAGES_SERVER = Path(__file__).parent / "agents" / "messages_server.py"
+
+
+@dataclass(frozen=True)
+class MessagesServer:
+    """A process that speaks the Messages API."""
+
+    url: str
+    log: Path
+    process: "subprocess.Popen[str]"
+
+    def answered(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def messages_server(tmp_path: Path) -> Iterator[Callable[..., MessagesServer]]:
+    """Starts servers that do as a test says."""
+    started: list[MessagesServer] = []
+
+    def start(**told: Any) -> MessagesServer:
+        log = tmp_path / f"messages-{len(started)}.jsonl"
+        command = [sys.executable, str(MESSAGES_SERVER), json.dumps(told), str(log)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        started.append(MessagesServer(f"http://127.0.0.1:{process.stdout.readline().strip()}", log, process))
         return started[-1]
 
     yield start

@@ -22,6 +22,7 @@ from orchestration_project.domain.factors import INSUFFICIENT_HISTORY
 from orchestration_project.domain.rules import FAMILIES
 from orchestration_project.domain.scoring import EXCEPTIONS
 from orchestration_project.jobs import DAILY_GROUPS
+from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.operations.models import Base
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home, Settings
@@ -223,6 +224,13 @@ def test_every_reason_for_missing_facts_is_documented():
 @pytest.mark.parametrize("word", [*FAMILIES, *EXCEPTIONS, "insufficient_data", "data_quality_review", "human_review"])
 def test_what_a_score_may_say_is_explained(word):
     assert f"`{word}`" in text(ROOT / "docs" / "scoring.md")
+
+
+def test_every_class_of_error_is_documented_with_its_pathway():
+    told = {name: pathway for name, _, _, pathway in rows(
+        ROOT / "docs" / "agents.md", "class", "when", "made again", "pathway that ships"
+    )}  # fmt: skip
+    assert told == manifest(Home(ROOT / "none"), HEALTH).handling.model_dump()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

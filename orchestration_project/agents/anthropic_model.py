@@ -63,11 +63,10 @@ class Anthropic:
         by_key = {request.key: request for request in requests}
         unanswered = [each for each in requests if self._replies.get(self._question(each)) is None]
         self.spent.kept += len(requests) - len(unanswered)
-        runtime = Runtime(self._limits, self._replies)
         async with self._connected() as self._client:
-            late: set[str] = set()
-            if len(unanswered) >= self._settings.batch_from:
-                late = await self._in_batches(unanswered)
+            late = await self._in_batches(unanswered)
+            # Its deadline is for single requests: waiting for batches has a limit of its own.
+            runtime = Runtime(self._limits, self._replies)
             told = await runtime.each(
                 list(by_key), lambda key: self._one(runtime, by_key[key], key in late), self._tell
             )
@@ -113,32 +112,47 @@ class Anthropic:
             raise UnexpectedOutput("the answer does not have the shape that was asked for") from error
 
     async def _in_batches(self, requests: Sequence[Request]) -> set[str]:
-        """Has requests answered in batches, and keeps the answers; the keys of those whose batch is not over."""
+        """Has many requests answered in batches, and keeps the answers; the keys of those whose batch is not over.
+
+        A batch that an earlier run made is waited for again, and none of its requests is made anew.
+        """
+        under_way: dict[str, list[Request]] = {}
+        new = []
+        for request in requests:
+            if batch := self._replies.get(self._place(request)):
+                under_way.setdefault(batch, []).append(request)
+            else:
+                new.append(request)
         late: set[str] = set()
-        for start in range(0, len(requests), MOST_IN_BATCH):
-            some = self._affordable(requests[start : start + MOST_IN_BATCH])
-            if not some:
-                break
+        try:
+            for start in range(0, len(new) if len(new) >= self._settings.batch_from else 0, MOST_IN_BATCH):
+                if some := self._affordable(new[start : start + MOST_IN_BATCH]):
+                    with _told_apart():
+                        under_way[await self._sent(some)] = some
+        except AgentError as error:
+            self._log(f"a batch can't be made ({error}); its requests are made one by one")
+        for batch, some in under_way.items():
             try:
                 with _told_apart():
-                    late |= await self._batch(some)
+                    late |= await self._answered(batch, some)
             except AgentError as error:
                 self._log(f"the batch failed ({error}); its requests are made one by one")
         return late
 
-    async def _batch(self, requests: Sequence[Request]) -> set[str]:
-        wanted = {self._question(request)[:60]: request for request in requests}
-        name = asked(batch=sorted(wanted))
-        batches = self._client.messages.batches
-        kept = self._replies.get(name)
-        if kept is None:
-            entries: Any = [{"custom_id": key, "params": self._parameters(each)} for key, each in wanted.items()]
-            kept = {"id": (await batches.create(requests=entries)).id}
-            self._replies.keep(name, kept)
-        self._log(f"batch {kept['id']}: {len(requests):,} requests")
-        if not await self._ended(kept["id"]):
+    async def _sent(self, requests: Sequence[Request]) -> str:
+        """Makes a batch, and notes of each of its requests which one it is in."""
+        entries: Any = [{"custom_id": self._name_of(each), "params": self._parameters(each)} for each in requests]
+        batch = (await self._client.messages.batches.create(requests=entries)).id
+        self._replies.keep_all([(self._place(each), batch, each.customer_id) for each in requests])
+        return batch
+
+    async def _answered(self, batch: str, requests: Sequence[Request]) -> set[str]:
+        """Keeps what a batch answered; the keys of its requests where it is not over."""
+        wanted = {self._name_of(request): request for request in requests}
+        self._log(f"batch {batch}: {len(requests):,} requests")
+        if not await self._ended(batch):
             return {request.key for request in requests}
-        async for entry in await batches.results(kept["id"]):
+        async for entry in await self._client.messages.batches.results(batch):
             request = wanted.get(entry.custom_id)
             if request is not None and entry.result.type == "succeeded":
                 try:
@@ -173,6 +187,14 @@ class Anthropic:
     def _question(self, request: Request) -> str:
         """Everything that decides the answer, but for the room that it gets."""
         return asked(model=self._name, prompt=prompt(request.kind).version, facts=dict(request.facts))
+
+    def _name_of(self, request: Request) -> str:
+        """The name of a request in its batch: 64 characters at most."""
+        return self._question(request)[:60]
+
+    def _place(self, request: Request) -> str:
+        """Where it is kept which batch a request is in."""
+        return asked(batch_of=self._question(request))
 
     def _version(self, request: Request) -> str:
         return f"{self._name} {prompt(request.kind).version}"

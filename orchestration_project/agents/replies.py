@@ -6,6 +6,7 @@ A reply is on disk before anything is made of it: who is killed and starts again
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,19 @@ class Replies:
 
     def keep(self, key: str, reply: Any, customer_id: str | None = None) -> None:
         """Keeps a reply; the first one to a question stays."""
-        self._connection.execute(
-            "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)",
-            (key, json.dumps(reply), customer_id, datetime.now(UTC).isoformat(timespec="seconds")),
-        )
+        self.keep_all([(key, reply, customer_id)])
+
+    def keep_all(self, replies: Iterable[tuple[str, Any, str | None]]) -> None:
+        """Keeps replies by key and customer, all of them or none."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        rows = [(key, json.dumps(reply), customer_id, now) for key, reply, customer_id in replies]
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)", rows)
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
 
     def __len__(self) -> int:
         return int(self._connection.execute("SELECT count(*) FROM replies").fetchone()[0])

@@ -6,6 +6,7 @@ What is called, and what is made of the answer, does not belong here.
 import random
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,6 +20,7 @@ from orchestration_project.contracts.manifest import Backoff, Role
 
 Item = TypeVar("Item", bound=Hashable)
 Value = TypeVar("Value")
+_MADE: ContextVar[list["Attempt"]] = ContextVar("attempts for the item that a worker is at")
 Progress = Callable[[int, int, int], None]
 """Told how many items are done, of how many, and how many of these failed."""
 
@@ -130,12 +132,14 @@ class Runtime:
         """`work` of every item, so many at once; what could not be done by the deadline is a `CallFailed` too."""
         wanted = list(items)
         done: dict[Item, Value | CallFailed] = {}
+        made: dict[Item, list[Attempt]] = {}
         left = iter(wanted)
         failed = 0
 
         async def worker() -> None:
             nonlocal failed
             for item in left:
+                _MADE.set(made.setdefault(item, []))
                 try:
                     done[item] = await work(item)
                 except CallFailed as error:
@@ -149,7 +153,7 @@ class Runtime:
                 for _ in range(min(self._limits.concurrency, len(wanted))):
                     workers.start_soon(worker)
         late = DeadlinePassed(f"the step's deadline of {self._limits.deadline_seconds:g} s passed before it was done")
-        return {item: done[item] if item in done else CallFailed(late, ()) for item in wanted}
+        return {item: done[item] if item in done else CallFailed(late, tuple(made.get(item, ()))) for item in wanted}
 
     async def _attempt(self, server: str, ask: Callable[[], Awaitable[Value]], attempts: list[Attempt]) -> Value:
         breaker = self._breaker(server)
@@ -169,6 +173,7 @@ class Runtime:
             raise
         except anyio.get_cancelled_exc_class():
             breaker.abandoned()
+            self._ended(len(attempts) + 1, began, "given up: the step's deadline passed, or the run was stopped")
             raise
         breaker.answered()
         attempts.append(self._ended(len(attempts) + 1, began))
@@ -182,7 +187,9 @@ class Runtime:
     def _ended(self, number: int, began: float, error: str | None = None) -> Attempt:
         seconds = self._clock() - began
         self.counts.seconds.append(seconds)
-        return Attempt(number, round(began - self._started, 3), round(seconds, 3), error)
+        attempt = Attempt(number, round(began - self._started, 3), round(seconds, 3), error)
+        _MADE.get([]).append(attempt)
+        return attempt
 
     def _breaker(self, server: str) -> Breaker:
         if server not in self._breakers:

@@ -32,7 +32,7 @@ class Result:
 
     written: tuple[Written, ...]
     failed: Mapping[str, CallFailed]
-    """By customer."""
+    """By the key of the request: two texts about one customer can fail for two reasons."""
 
 
 def write(requests: Sequence[Request], model: LanguageModel, templates: Templates, strangers: Strangers) -> Result:
@@ -42,9 +42,7 @@ def write(requests: Sequence[Request], model: LanguageModel, templates: Template
     replaced by the template's: they are read as facts.
     """
     answers = model.write(requests)
-    failed = {
-        request.customer_id: answer for request in requests if isinstance(answer := answers[request.key], CallFailed)
-    }
+    failed = {request.key: answer for request in requests if isinstance(answer := answers[request.key], CallFailed)}
     return Result(tuple(_one(request, answers[request.key], templates, strangers) for request in requests), failed)
 
 

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 
+from orchestration_project.domain.promises import COMMITMENTS, DATED_TIMES, GIVING, PROMISES, RELATIVE_TIMES
 from orchestration_project.domain.texts import scripts
 from orchestration_project.domain.vocabulary import (
-    COMMITMENTS,
     COMMON_CAPITALS,
     CONTRACTED,
-    DATED_TIMES,
     FRACTIONS,
     GERMAN_NUMBER,
-    GIVING,
     LANGUAGES,
     NO_NUMBERS,
     NOBODY,
@@ -28,8 +26,6 @@ from orchestration_project.domain.vocabulary import (
     ONES,
     PLAN_WORDS,
     POLITE,
-    PROMISES,
-    RELATIVE_TIMES,
     SPEAKERS,
     TIERS,
     TITLES,
@@ -91,29 +87,33 @@ class Strangers:
 
     names: frozenset[str] = frozenset()
     plans: frozenset[str] = frozenset()
-    _by_first: Mapping[str, tuple[tuple[str, ...], ...]] = field(init=False, default_factory=dict, compare=False)
+    _folded: frozenset[tuple[str, ...]] = field(init=False, default=frozenset(), compare=False)
+    _lengths: Mapping[str, frozenset[int]] = field(init=False, default_factory=dict, compare=False)
+    """By the first word of a name, how many words such names have."""
 
     def __post_init__(self) -> None:
-        by_first: dict[str, list[tuple[str, ...]]] = {}
-        for name in self.names:
-            words = tuple(folded(word) for word in _WORD.findall(name))
-            if words:
-                by_first.setdefault(words[0], []).append(words)
-        object.__setattr__(self, "_by_first", {first: tuple(found) for first, found in by_first.items()})
+        names = {tuple(folded(word) for word in _WORD.findall(name)) for name in self.names} - {()}
+        lengths: dict[str, set[int]] = {}
+        for words in names:
+            lengths.setdefault(words[0], set()).add(len(words))
+        object.__setattr__(self, "_folded", frozenset(names))
+        object.__setattr__(self, "_lengths", {first: frozenset(found) for first, found in lengths.items()})
 
     def named_in(self, words: list[str], facts: Facts) -> Iterator[str]:
         """Whole names that are in a text and not among the facts."""
         lower = [folded(word) for word in words]
         for n, word in enumerate(lower):
-            for wanted in self._by_first.get(word, ()):
-                said = " ".join(words[n : n + len(wanted)])
-                is_name = len(wanted) > 1 or words[n][:1].isupper()
-                if is_name and tuple(lower[n : n + len(wanted)]) == wanted and not set(wanted) <= facts.words:
-                    yield said
+            for length in self._lengths.get(word, ()):
+                said = tuple(lower[n : n + length])
+                is_name = length > 1 or words[n][:1].isupper()
+                if is_name and said in self._folded and not facts.words.issuperset(said):
+                    yield " ".join(words[n : n + length])
 
 
 def folded(text: str) -> str:
     """A text without case, accents and kinds of apostrophe, to compare by."""
+    if text.isascii():
+        return text.casefold()
     plain = unicodedata.normalize("NFKD", text.casefold().replace("\u2019", "'"))
     return "".join(each for each in plain if not unicodedata.combining(each))
 
@@ -200,8 +200,9 @@ def _readings(token: str) -> Iterator[tuple[float, int]]:
     """What a numeral can mean, with its decimals: both conventions of points and commas."""
     bare = re.sub(r"[+'\u2019\u00a0\u202f -]", "", token)
     for thousands, point in ((",", "."), (".", ",")):
+        grouped = all(len(group) == 3 for group in bare.partition(point)[0].split(thousands)[1:])
         plain = bare.replace(thousands, "").replace(point, ".")
-        if plain.count(".") <= 1:
+        if grouped and plain.count(".") <= 1:
             yield float(plain), len(plain.partition(".")[2])
 
 
@@ -257,17 +258,17 @@ def _parts(word: str) -> set[str]:
 
 
 def _promised(text: str, facts: Facts, language: str) -> Iterator[str]:
+    plain = folded(text)
     for kind, pattern in PROMISES[language].items():
-        found = pattern.search(folded(text))
-        if found and kind not in facts.promises:
+        if kind not in facts.promises and (found := pattern.search(plain)):
             yield f"promise of a {kind}: {found.group().strip()!r}"
-    # A question gives nothing away.
-    said = [folded(sentence) for sentence in _SENTENCE.split(text) if not sentence.endswith("?")]
-    for given in filter(None, map(GIVING[language].search, said if not facts.promises else ())):
-        yield f"promise to do or give something: {given.group().strip()!r}"
-    if "date" not in facts.promises:
-        for sentence in _SENTENCE.split(text):
-            plain = folded(sentence)
-            commitment, time = COMMITMENTS[language].search(plain), RELATIVE_TIMES[language].search(plain)
-            if commitment and time:
-                yield f"promise of a date: {commitment.group().strip()!r} with {time.group().strip()!r}"
+    for sentence in _SENTENCE.split(plain):
+        # A question gives nothing away; a play that may promise something says so in many ways.
+        may_give = bool(facts.promises) or sentence.endswith("?")
+        if not may_give and (given := GIVING[language].search(sentence)):
+            yield f"promise to do or give something: {given.group().strip()!r}"
+        if "date" in facts.promises:
+            continue
+        time, commitment = RELATIVE_TIMES[language].search(sentence), COMMITMENTS[language].search(sentence)
+        if time and commitment:
+            yield f"promise of a date: {commitment.group().strip()!r} with {time.group().strip()!r}"

@@ -66,4 +66,5 @@ def _patterns(language: str) -> tuple[re.Pattern[str], ...]:
         rf"\b(?:in|by|until|since|of|early|late|mid|before|after|from|next|last)\s+(?P<month>{month})\b",
         r"(?<![\d.,])(?P<y>(?:19|20)\d{2})(?![\d.,]\d|\d)",
     )
-    return tuple(re.compile(each, re.IGNORECASE) for each in written)
+    # A date does not go on in the next line.
+    return tuple(re.compile(each.replace(r"\s", r"[^\S\n]"), re.IGNORECASE) for each in written)

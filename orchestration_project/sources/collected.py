@@ -60,10 +60,13 @@ def record(
 
 def cases(missing: Mapping[str, CallFailed] | None) -> list[Case]:
     """Those who could not be collected, as cases for a person, each with its attempts."""
-    return [
-        Case(customer, error.error.error_class, str(error.error), json.dumps([vars(each) for each in error.attempts]))
-        for customer, error in (missing or {}).items()
-    ]
+    return [case_of(customer, error) for customer, error in (missing or {}).items()]
+
+
+def case_of(customer_id: str, failure: CallFailed) -> Case:
+    """A failed call about a customer as a case for a person, with its attempts."""
+    attempts = json.dumps([vars(each) for each in failure.attempts])
+    return Case(customer_id, failure.error.error_class, str(failure.error), attempts)
 
 
 def unknown(lake: Lake, connected: Sequence[str]) -> dict[str, ir.Table]:

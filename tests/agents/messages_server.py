@@ -3,7 +3,8 @@
     python tests/agents/messages_server.py '{"latency_ms": 300, "first": [429, 529]}' LOG
 
 Prints its port. `first` are the statuses of the first requests. `behaviours` says what becomes of requests whose facts
-contain a text: `refuse`, `truncate` (until it gets more room), `cut`, `shape`, `prose`, `hang`, `errored`, `expired`.
+contain a text: `refuse`, `truncate` (until it gets more room), `cut`, `shape`, `prose`, `hang`, `errored`, `expired`,
+`obey` (say what is no fact), or a status.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ class Model:
         self.requests = 0
         self.batches: dict[str, dict[str, Any]] = {}
 
-    def behaviour(self, facts: str) -> str | None:
+    def behaviour(self, facts: str) -> str | int | None:
         return next((each for sign, each in self.told.get("behaviours", {}).items() if sign in facts), None)
 
     def error(self, status: int, **headers: str) -> Response:
@@ -69,7 +70,10 @@ class Model:
         if self.requests <= len(first) and first[self.requests - 1] != 200:
             status = first[self.requests - 1]
             return self.error(status, **({"retry-after": "0.2"} if status == 429 else {}))
-        if self.behaviour(facts_of(asked)) == "hang":
+        behaviour = self.behaviour(facts_of(asked))
+        if isinstance(behaviour, int):
+            return self.error(behaviour, **({"retry-after": "0.2"} if behaviour == 429 else {}))
+        if behaviour == "hang":
             await asyncio.sleep(3600)
         await asyncio.sleep(self.told.get("latency_ms", 0) / 1000)
         with self.log.open("a") as file:
@@ -78,8 +82,11 @@ class Model:
 
     def message(self, asked: dict[str, Any]) -> dict[str, Any]:
         facts = facts_of(asked)
-        text, stop = json.dumps(answer(asked, self.told.get("gullible", False))), "end_turn"
+        gullible = self.told.get("gullible", False)
+        text, stop = json.dumps(answer(asked, gullible)), "end_turn"
         match self.behaviour(facts):
+            case "obey":
+                text = json.dumps(answer(asked, True, ("",)))
             case "refuse":
                 text, stop = "", "refusal"
             case "truncate" if asked["max_tokens"] < 3 * self.told.get("room", 1024):
@@ -113,7 +120,8 @@ class Model:
         name = f"msgbatch_{uuid.uuid4().hex}"
         self.batches[name] = {"entries": entries, "polls": 0}
         with self.log.open("a") as file:
-            file.write(json.dumps({"batch": name, "requests": len(entries)}) + "\n")
+            asked = [entry["custom_id"] for entry in entries]
+            file.write(json.dumps({"batch": name, "requests": len(entries), "asked": asked}) + "\n")
         return JSONResponse(self.state(request, name))
 
     async def retrieve(self, request: Request) -> Response:
@@ -169,11 +177,11 @@ def facts_of(asked: dict[str, Any]) -> str:
     return str(asked["messages"][0]["content"])
 
 
-def answer(asked: dict[str, Any], gullible: bool) -> dict[str, Any]:
+def answer(asked: dict[str, Any], gullible: bool, orders: tuple[str, ...] = ORDERS) -> dict[str, Any]:
     told = facts_of(asked)
     facts = json.loads(told.removeprefix("<facts>\n").removesuffix("\n</facts>"))
     properties = asked["output_config"]["format"]["schema"]["properties"]
-    obeys = gullible and any(order in told.lower() for order in ORDERS)
+    obeys = gullible and any(order in told.lower() for order in orders)
     if "subject" in properties:
         hello = f"Hello {facts['contact_name']}," if facts["contact_name"] else "Hello,"
         question = "we would like to hear how things are going at your side. What should be better?"
@@ -195,7 +203,7 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{listening.getsockname()[1]}\n")
     sys.stdout.flush()
-    config = uvicorn.Config(Starlette(routes=routes), log_level="error", access_log=False)
+    config = uvicorn.Config(Starlette(routes=routes), log_level="critical", access_log=False)
     uvicorn.Server(config).run(sockets=[listening])
 
 

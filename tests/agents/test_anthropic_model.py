@@ -209,6 +209,27 @@ def test_a_batch_that_is_late_is_picked_up_by_a_later_run_and_not_made_twice(
 
 
 @pytest.mark.usefixtures("no_waiting")
+def test_a_batch_may_take_longer_than_single_requests_may(
+    messages_server: Any, tmp_path: Path, no_waiting: None
+) -> None:
+    told = LanguageModelSettings(name="claude-test", base_url=messages_server(batch_polls=8).url, batch_from=5)
+    with Replies(tmp_path / "replies.db") as replies:
+        made = Anthropic(told, replies, "test-key", limits=Limits(10, 0.5, 1, QUICK))
+        answers = made.write([request_for(f"C{n}") for n in range(6)])
+    assert all(isinstance(each, Answer) for each in answers.values())
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_batch_is_found_again_with_other_requests_beside_it(model: Any, messages_server: Any) -> None:
+    server = messages_server(batch_polls=2)
+    requests = [request_for(f"C{n}") for n in range(6)]
+    model(server.url, batch_from=5, batch_wait_minutes=0).write(requests)
+    told = model(server.url, batch_from=5).write([*requests[2:], request_for("C9")])
+    assert all(isinstance(each, Answer) for each in told.values())
+    assert [each.get("requests") for each in server.answered()] == [6, None]
+
+
+@pytest.mark.usefixtures("no_waiting")
 def test_a_batch_that_can_not_be_made_leaves_single_requests(model: Any, messages_server: Any) -> None:
     server = messages_server(batch_status=529)
     told = model(server.url, batch_from=5).write([request_for(f"C{n}") for n in range(6)])

@@ -1,4 +1,7 @@
-"""The fact verifier, on texts and false claims that were written by somebody who had not seen it."""
+"""The fact verifier, on true mails and false claims; every set was measured before the verifier was mended by it.
+
+docs/agents.md says what each set gave when it was new: that is the figure to expect of a text that nobody has seen.
+"""
 
 import random
 from collections import Counter
@@ -15,6 +18,7 @@ from babel.numbers import format_decimal
 from orchestration_project.domain.claims import Facts, Strangers, wrong_claims
 
 CORPORA = sorted(Path(__file__).with_name("claims").glob("*.yaml"))
+UNSEEN = Path(__file__).parent / "claims" / "unseen" / "promises.yaml"
 COMPANIES = ("Paxcento Labs", "Grafald SA", "Hülnexo GmbH", "Møltavo & Co", "Corstra Group", "Délrün Inc", "Novlia AB",
              "Kesmira Ltd")  # fmt: skip
 PEOPLE = ("Björn Costano", "Chloé Ilves", "Kofi Ekeland", "Júlia Bråten", "Mateo Ló", "Hana Horva", "Elif Günel",
@@ -65,10 +69,11 @@ def true_mail(customer: Customer, mail: Mapping[str, str]) -> tuple[str, str]:
     return tuple(customer.filled(mail[part], mail["language"]) for part in ("subject", "body"))  # type: ignore[return-value]
 
 
-def wrongly_stopped(file: Path, number: int = 200) -> list[tuple[str, tuple[str, ...]]]:
+def wrongly_stopped(file: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """True mails that were stopped, of 200 or as many as there are."""
     mails = corpus(file)["mails"]
     found = []
-    for seed in range(number):
+    for seed in range(max(200, len(mails))):
         mail, customer = mails[seed % len(mails)], Customer(seed)
         wrong = wrong_claims(*true_mail(customer, mail), customer.facts, mail["language"], EVERYBODY)
         if wrong:
@@ -76,10 +81,10 @@ def wrongly_stopped(file: Path, number: int = 200) -> list[tuple[str, tuple[str,
     return found
 
 
-def wrongly_passed(file: Path, number: int = 200) -> list[str]:
+def wrongly_passed(file: Path) -> list[str]:
     """False claims, each put into the middle of a true mail of its language, that were let through."""
     claims, found = corpus(file)["claims"], []
-    for seed in range(number):
+    for seed in range(max(200, len(claims))):
         claim, customer = claims[seed % len(claims)], Customer(1000 + seed)
         hosts = [mail for mail in corpus(file)["mails"] if mail["language"] == claim["language"]]
         subject, body = true_mail(customer, hosts[seed % len(hosts)])
@@ -100,3 +105,9 @@ def test_at_least_98_of_100_false_claims_are_stopped(file: Path) -> None:
 def test_at_least_95_of_100_true_mails_pass(file: Path) -> None:
     stopped = wrongly_stopped(file)
     assert len(stopped) <= 10, stopped
+
+
+def test_of_promises_that_it_was_not_mended_by_the_verifier_stops_more_than_half() -> None:
+    """A known limit: there is no end of ways to promise something. docs/agents.md says what follows from it."""
+    passed = wrongly_passed(UNSEEN)
+    assert len(passed) <= 80, Counter(passed)

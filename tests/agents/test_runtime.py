@@ -11,8 +11,12 @@ from orchestration_project.agents.errors import HumanNeeded, InvalidData, ToolFa
 from orchestration_project.agents.replies import Replies
 from orchestration_project.agents.runtime import CallFailed, Limits, Runtime
 from orchestration_project.contracts.manifest import Backoff
+from orchestration_project.manifests import HEALTH, manifest
+from orchestration_project.settings import Home
 
 QUICK = Limits(timeout_seconds=0.05, deadline_seconds=5, backoff=Backoff(first_seconds=1, factor=2, most_seconds=30))
+
+NO_PAUSE = Backoff(first_seconds=0.01, factor=1, most_seconds=0.01)
 
 
 class Waits:
@@ -155,3 +159,65 @@ def test_the_deadline_ends_the_step_and_what_was_done_stays_done() -> None:
     done = anyio.run(made.each, range(5), work)
     assert (done[0], done[1]) == (0, 1)
     assert all("deadline of 0.2 s passed" in str(done[item]) for item in (2, 3, 4))
+
+
+def test_what_the_deadline_cuts_off_keeps_the_attempts_it_had() -> None:
+    made = Runtime(Limits(deadline_seconds=0.3, timeout_seconds=0.1, concurrency=1, backoff=NO_PAUSE, attempts=9))
+
+    async def work(item: str) -> Any:
+        return await made.call(item, "crm", anyio.sleep_forever)
+
+    done = anyio.run(made.each, ["under way", "never begun"], work)
+    cut, never = done["under way"], done["never begun"]
+    assert isinstance(cut, CallFailed) and isinstance(never, CallFailed)
+    assert [attempt.number for attempt in cut.attempts] == list(range(1, len(cut.attempts) + 1))
+    assert {attempt.error for attempt in cut.attempts[:-1]} == {"no answer within 0.1 s"}
+    assert "given up" in str(cut.attempts[-1].error)
+    assert never.attempts == ()
+
+
+def test_a_run_that_is_stopped_stops_its_calls_and_keeps_what_was_answered(tmp_path: Path) -> None:
+    stopped: list[str] = []
+
+    async def hang() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.append("hang")
+
+    async def stop_soon(made: Runtime) -> None:
+        async def work(item: str) -> Any:
+            return await made.call(item, "crm", answers(1) if item == "quick" else hang)
+
+        with anyio.move_on_after(0.1):
+            await made.each(["quick", "slow", "slow too"], work)
+
+    with Replies(tmp_path / "replies.db") as replies:
+        made = Runtime(Limits(timeout_seconds=60, deadline_seconds=60, concurrency=2), replies)
+        anyio.run(stop_soon, made)
+        assert stopped == ["hang", "hang"]
+        assert len(replies) == 1
+        assert call(runtime(replies=replies), answers(), "quick").value == 1
+
+
+def test_progress_is_told_after_every_item() -> None:
+    told: list[tuple[int, int, int]] = []
+
+    async def work(item: int) -> int:
+        if item % 2:
+            raise CallFailed(ToolFailure("away"), ())
+        return item
+
+    anyio.run(Runtime(Limits(concurrency=1)).each, range(4), work, lambda *counts: told.append(counts))
+    assert told == [(1, 4, 0), (2, 4, 1), (3, 4, 1), (4, 4, 2)]
+
+
+def test_there_are_four_classes_of_error_and_each_has_a_pathway_in_the_manifest() -> None:
+    classes = {
+        error.error_class: error.transient for error in (InvalidData, ToolFailure, UnexpectedOutput, HumanNeeded)
+    }
+    assert classes == {
+        "missing_or_invalid_data": False, "tool_failure": True, "unexpected_output": True, "human_needed": False,
+    }  # fmt: skip
+    handling = manifest(Home(Path("/nowhere")), HEALTH).handling.model_dump()
+    assert handling.keys() == classes.keys()

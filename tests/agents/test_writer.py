@@ -167,7 +167,7 @@ def test_where_the_model_fails_a_template_takes_over_and_says_why(tmp_path: Path
     assert text.written_by.startswith("template check_in.en-")
     assert text.state == "verified"
     assert "can't be reached" in str(text.failure)
-    assert set(result.failed) == {"C1"}
+    assert set(result.failed) == {"outreach/C1"}
 
 
 def test_a_model_that_says_what_is_no_fact_is_looked_at_by_a_person(gullible: Any) -> None:
