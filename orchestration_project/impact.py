@@ -72,7 +72,7 @@ class Measuring:
         """What could be told after the scan of each day."""
         grace = self._workspace.settings.grace_hours
         with self._lake.engine.scope():
-            history = self._history(days.last)
+            history = self.history(days.last)
         return [self._finding(day, history.known(day, cutoff(day, grace))) for day in days.dates]
 
     def write(self, days: DayRange) -> list[Finding]:
@@ -124,7 +124,7 @@ class Measuring:
         with Store.open(self._workspace.home) as store, store.reading() as session:
             return history.assignments(session), history.messages(session), history.reviews(session)
 
-    def _history(self, last: date) -> History:
+    def history(self, last: date) -> History:
         """Everything that was done, with the outcomes that had matured by a day."""
         if self._recorded is None:
             return History()

@@ -1,4 +1,7 @@
-"""Days: the rows that one simulated day adds to each table. Why customers fare as they do belongs to `lives`."""
+"""Days: the rows that one simulated day adds to each table. Why customers fare as they do belongs to `lives`.
+
+Rows tell how tickets and invoices will end; `known` cuts off what has not happened yet.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ LATEST_RECORDING = 5
 
 _PRIORITIES = ("low", "normal", "high", "urgent")
 _CATEGORIES = ("how_to", "bug", "performance", "integration", "billing")
+_STATUSES = ("open", "paid", "failed", "void")
 _CONTACTS = ("email_open", "reply", "meeting", "nps")
 _CHANNELS = ("email", "call", "survey")
 _WEEKDAYS = np.array([1.05, 1.1, 1.1, 1.0, 0.85, 0.0, 0.0])
@@ -51,10 +55,9 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Today:
-    """What one day's rows are drawn from; `until` is the last day about which anything is known."""
+    """What one day's rows are drawn from."""
 
     date: dt.date
-    until: dt.date
     profiles: Profiles
     chance: Chance
     lives: Lives
@@ -63,11 +66,6 @@ class Today:
     def day(self) -> int:
         """The day, counted from 1970."""
         return day_number(self.date)
-
-    @property
-    def end(self) -> int:
-        """The moment, in microseconds, at which knowledge ends."""
-        return (day_number(self.until) + 1) * DAY
 
     def present(self, table: str) -> Ints:
         """Active customers who are not missing in a table."""
@@ -98,7 +96,7 @@ def usage_events(today: Today) -> pa.Table:
 
 
 def support_tickets(today: Today) -> pa.Table:
-    """Tickets opened; how they end is filled in once it has happened."""
+    """Tickets opened, and how they will end."""
     who = today.present("support_tickets")
     health, angry = today.lives.health[who], today.lives.way[who] == ANGER
     rate = today.working(who) * (0.018 * np.exp(-0.4 * health) + 0.28 * angry)
@@ -108,7 +106,6 @@ def support_tickets(today: Today) -> pa.Table:
     urgency, topic, rated, mood = today.chance.lanes("ticket", who, today.day)
     hours = np.where(angry, 36, 18) * np.exp(1.5 * today.chance.normal("resolution", who, today.day))
     resolved = opened + (hours * 3600).astype(np.int64) * SECOND
-    known = resolved < today.end
     paying = today.lives.way[who] == PAYMENT
     satisfaction = np.clip(np.round(4 + 0.5 * health - 2 * angry + 3 * (mood - 0.5)), 1, 5)
     return _table(
@@ -116,16 +113,16 @@ def support_tickets(today: Today) -> pa.Table:
         ticket_id=_identifiers(f"T{today.date:%Y%m%d}-", today, who),
         customer_id=today.profiles.ids.take(pa.array(who)),
         opened_at=_times(opened),
-        resolved_at=_times(resolved, known),
+        resolved_at=_times(resolved),
         priority=coded(np.searchsorted([0.25, 0.8, 0.95], urgency + 0.35 * angry), _PRIORITIES),
         category=coded(np.where(paying & (spare < 0.6), 4, topic * 5), _CATEGORIES),
-        satisfaction=pa.array(satisfaction, mask=~(known & (rated < 0.6))),
+        satisfaction=pa.array(satisfaction, mask=rated >= 0.6),
         recorded_at=_times(recorded),
     )
 
 
 def invoices(today: Today) -> pa.Table:
-    """Invoices issued, once a month each; payments and failures are filled in once they have happened."""
+    """Invoices issued, once a month each, when they will be paid, and whether a payment `fails` before."""
     who = today.present("invoices")
     billing = np.minimum(today.profiles.signed[who] % 31, 27) + 1
     who = who[billing == today.date.day]
@@ -134,19 +131,19 @@ def invoices(today: Today) -> pa.Table:
     due = (today.day + terms) * DAY
     paid, fails = _payment(today, who, due)
     paid = np.maximum(paid, issued + HOUR)
-    void, known = spare < 0.004, paid < today.end
-    status = np.select([void, known, fails & (due < today.end)], [3, 1, 2], 0)
-    return _table(
+    void = spare < 0.004
+    rows = _table(
         "invoices",
         invoice_id=_identifiers(f"I{today.date:%Y%m}-", today, who),
         customer_id=today.profiles.ids.take(pa.array(who)),
         due_at=_times(due),
         issued_at=_times(issued),
-        paid_at=_times(paid, known & ~void),
+        paid_at=_times(paid, ~void),
         amount=pa.array(today.profiles.terms(who, today.day)[1]),
-        status=coded(status, ("open", "paid", "failed", "void")),
+        status=coded(np.where(void, 3, 1), _STATUSES),
         recorded_at=_times(recorded),
     )
+    return rows.append_column("fails", pa.array(fails))
 
 
 def engagements(today: Today) -> pa.Table:
@@ -171,6 +168,23 @@ def engagements(today: Today) -> pa.Table:
         value=pa.array(answer, mask=kind != 3),
         recorded_at=_times(recorded),
     )
+
+
+def known(name: str, rows: pa.Table, end: int) -> pa.Table:
+    """Rows of a table as they were known at a moment, in microseconds: what had been recorded, ended as far as it had.
+
+    What had ended by then stays so: a later moment adds rows and fills in outcomes.
+    """
+    rows = rows.filter(pa.array(_before(rows["recorded_at"], end)))
+    if name == "support_tickets":
+        told = _before(rows["resolved_at"], end)
+        return _filled(rows, resolved_at=_where(told, rows["resolved_at"]), satisfaction=_where(told, rows["satisfaction"]))
+    if name == "invoices":
+        paid, fails, due = _before(rows["paid_at"], end), rows["fails"].to_numpy(), _before(rows["due_at"], end)
+        void = rows["paid_at"].is_null().to_numpy()
+        status = np.select([void, paid, fails & due], [3, 1, 2], 0)
+        return _filled(rows.drop_columns("fails"), paid_at=_where(paid, rows["paid_at"]), status=coded(status, _STATUSES))
+    return rows
 
 
 def season(day: dt.date) -> float:
@@ -221,6 +235,21 @@ def _payment(today: Today, who: Ints, due: Ints) -> tuple[Ints, Mask]:
 
 def _identifiers(prefix: str, today: Today, who: Ints) -> pa.Array:
     return pc.binary_join_element_wise(prefix, today.profiles.ids.take(pa.array(who)), "")
+
+
+def _before(moments: pa.ChunkedArray, end: int) -> Mask:
+    """What happened before a moment, in microseconds; what never happens did not."""
+    return pc.less(moments.cast(pa.int64()), end).fill_null(False).to_numpy()
+
+
+def _where(told: Mask, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(pa.array(told), values, pa.scalar(None, values.type))
+
+
+def _filled(rows: pa.Table, **columns: pa.Array) -> pa.Table:
+    for name, values in columns.items():
+        rows = rows.set_column(rows.schema.get_field_index(name), name, values)
+    return rows
 
 
 def _times(moments: Ints, known: Mask | None = None) -> pa.TimestampArray:

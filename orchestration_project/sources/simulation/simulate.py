@@ -8,15 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration_project.partitions import month_key
 from orchestration_project.sources.simulation.chance import Chance, Ints
 from orchestration_project.sources.simulation.company import Company
 from orchestration_project.sources.simulation.days import (
     DAY,
-    LATEST_RECORDING,
     Today,
     coded,
     engagements,
     invoices,
+    known,
     support_tickets,
     usage_events,
 )
@@ -45,30 +46,23 @@ def simulate(company: Company, until: date, folder: Path, outreach: pa.Table | N
     profiles = draw_profiles(company, chance)
     lives = Lives(company, profiles, chance)
     treated = _treated(profiles, outreach)
-    nobody = np.array([], dtype=np.int64)
+    nobody, end = np.array([], dtype=np.int64), (day_number(until) + 1) * DAY
     with staged(folder) as staging:
         writers = {name: TableWriter(staging / "tables" / name) for name in (*DAILY, "customers")}
         truth = TableWriter(staging / "truth")
         for ahead in range((until - company.start).days + 1 + FORESIGHT):
-            today = Today(company.start + timedelta(ahead), until, profiles, chance, lives)
+            today = Today(company.start + timedelta(ahead), profiles, chance, lives)
             lives.advance(today.day, treated.get(today.day, nobody))
             if today.date <= until:
-                _write_day(today, writers)
+                for name, rows_of in DAILY.items():
+                    writers[name].add(month_key(today.date), known(name, rows_of(today), end))
                 if today.date.day == 1 or today.date in (company.start, until):
                     truth.add("health", _health(today))
-        truth.add("customers", _fates(profiles, lives, day_number(until)))
-        for rows in versions(profiles, lives, chance, (day_number(until) + 1) * DAY):
+        truth.add("customers", fates(profiles, lives, day_number(until)))
+        for rows in versions(profiles, lives, chance, end):
             writers["customers"].add("customers", rows)
         for writer in (*writers.values(), truth):
             writer.close()
-
-
-def _write_day(today: Today, writers: Mapping[str, TableWriter]) -> None:
-    for name, rows_of in DAILY.items():
-        rows = rows_of(today)
-        if (today.until - today.date).days <= LATEST_RECORDING:
-            rows = rows.filter(pc.less(pc.cast(rows["recorded_at"], pa.int64()), today.end))
-        writers[name].add(f"{today.date:%Y-%m}", rows)
 
 
 def _health(today: Today) -> pa.Table:
@@ -84,8 +78,8 @@ def _health(today: Today) -> pa.Table:
     )
 
 
-def _fates(profiles: Profiles, lives: Lives, until: int) -> pa.Table:
-    """Who leaves, how and when, as far as it is decided `FORESIGHT` days after the last one."""
+def fates(profiles: Profiles, lives: Lives, until: int) -> pa.Table:
+    """Who of those who signed up by a day leaves, how and when, as far as it is decided in their lives."""
     who = np.flatnonzero(profiles.signed <= until)
     days = {
         "trouble_began_on": lives.began,
