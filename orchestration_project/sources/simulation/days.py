@@ -178,12 +178,16 @@ def known(name: str, rows: pa.Table, end: int) -> pa.Table:
     rows = rows.filter(pa.array(_before(rows["recorded_at"], end)))
     if name == "support_tickets":
         told = _before(rows["resolved_at"], end)
-        return _filled(rows, resolved_at=_where(told, rows["resolved_at"]), satisfaction=_where(told, rows["satisfaction"]))
+        return _filled(
+            rows, resolved_at=_where(told, rows["resolved_at"]), satisfaction=_where(told, rows["satisfaction"])
+        )
     if name == "invoices":
         paid, fails, due = _before(rows["paid_at"], end), rows["fails"].to_numpy(), _before(rows["due_at"], end)
         void = rows["paid_at"].is_null().to_numpy()
         status = np.select([void, paid, fails & due], [3, 1, 2], 0)
-        return _filled(rows.drop_columns("fails"), paid_at=_where(paid, rows["paid_at"]), status=coded(status, _STATUSES))
+        return _filled(
+            rows.drop_columns("fails"), paid_at=_where(paid, rows["paid_at"]), status=coded(status, _STATUSES)
+        )
     return rows
 
 

@@ -1,7 +1,7 @@
 """Unfolding: a simulated company moved on day by day, so that what is done on a day can follow from what was known."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
