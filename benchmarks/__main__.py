@@ -16,9 +16,11 @@ from benchmarks.acting import acting
 from benchmarks.collection import collection
 from benchmarks.drafting import drafting
 from benchmarks.refits import refits
+from benchmarks.year import year
 
 ALL = measures.ALL | {
     "refits": refits, "accuracy": accuracy, "collection": collection, "drafting": drafting, "acting": acting,
+    "year": year,
 }  # fmt: skip
 RESULTS = Path(__file__).with_name("results.json")
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from orchestration_project.contracts.manifest import Acts
 from orchestration_project.domain.control import in_control
 from orchestration_project.domain.quiet_hours import Quiet, allowed_from
 from orchestration_project.operations.models import Action, OutboxMessage, ReviewItem
-from orchestration_project.operations.store import Store
 from orchestration_project.resources import Workspace
 
 
@@ -30,13 +30,12 @@ class Conduct:
     """Review items by reason."""
 
 
-def conduct(workspace: Workspace) -> Conduct:
+def conduct(session: orm.Session, workspace: Workspace) -> Conduct:
     """The conduct of a home so far."""
-    with Store.open(workspace.home) as store, store.reading() as session:
-        wanted = sa.select(OutboxMessage, Action).join(Action, Action.id == OutboxMessage.action_id)
-        pairs = [(message, action) for message, action in session.execute(wanted)]
-        states = Counter(session.scalars(sa.select(OutboxMessage.state)))
-        asked = Counter(session.scalars(sa.select(ReviewItem.reason_code)))
+    wanted = sa.select(OutboxMessage, Action).join(Action, Action.id == OutboxMessage.action_id)
+    pairs = [(message, action) for message, action in session.execute(wanted)]
+    states = Counter(session.scalars(sa.select(OutboxMessage.state)))
+    asked = Counter(session.scalars(sa.select(ReviewItem.reason_code)))
     sent = [(message, action) for message, action in pairs if message.state == "sent"]
     mails = [pair for pair in sent if pair[0].kind == "email"]
     acts = workspace.workflow.roles[workspace.workflow.step("outreach")].acts

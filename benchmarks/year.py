@@ -266,7 +266,9 @@ def outcome(year: Year) -> Outcome:
     file = workspace.home.reports / f"impact-{day}.html"
     file.parent.mkdir(exist_ok=True)
     file.write_text(page, encoding="utf-8")
-    return Outcome(finding, sentence(finding.overall, measuring.horizon), page, found, conduct(workspace))
+    with Store.open(workspace.home) as store, store.reading() as session:
+        done = conduct(session, workspace)
+    return Outcome(finding, sentence(finding.overall, measuring.horizon), page, found, done)
 
 
 def truth(year: Year, history: History, horizon: int) -> Truth | None:
@@ -318,7 +320,7 @@ def year(folder: Path) -> list[Row]:
         )
     ]
     for name, (_, verdict) in SCENARIOS.items():
-        rows += told(name, verdict, _child(folder, name))
+        rows += told(name, verdict, scenario(folder, name))
     return rows
 
 
@@ -375,7 +377,8 @@ def _learned(workspace: Workspace) -> dict[str, Any]:
         }
 
 
-def _child(folder: Path, name: str) -> dict[str, Any]:
+def scenario(folder: Path, name: str) -> dict[str, Any]:
+    """Lives through a scenario in a process of its own, and returns how it ended."""
     home = folder / name.replace(" ", "-")
     home.mkdir()
     environment = os.environ | {"BENCH_HOME": str(home), "BENCH_SCENARIO": name}

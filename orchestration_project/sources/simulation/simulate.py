@@ -104,10 +104,15 @@ def _treated(profiles: Profiles, outreach: pa.Table | None) -> dict[int, Ints]:
     """The customers who receive an outreach, by day."""
     if outreach is None or outreach.num_rows == 0:
         return {}
-    who = pc.index_in(outreach["customer_id"].cast(pa.string()), profiles.ids)
-    if who.null_count:
-        stranger = outreach["customer_id"].filter(pc.is_null(who))[0]
-        raise ValueError(f"Outreach names the customer {stranger}, who is not one of the {len(profiles.ids)} simulated")
-    people = who.to_numpy().astype(np.int64)
+    people = positions(profiles, outreach["customer_id"].cast(pa.string()))
     days = outreach["day"].cast(pa.date32()).cast(pa.int32()).to_numpy()
     return {int(day): people[days == day] for day in np.unique(days)}
+
+
+def positions(profiles: Profiles, customers: pa.Array) -> Ints:
+    """Where customers stand among all; `ValueError` for one who is not among them."""
+    who = pc.index_in(customers, profiles.ids)
+    if who.null_count:
+        stranger = customers.filter(pc.is_null(who))[0]
+        raise ValueError(f"Outreach names the customer {stranger}, who is not one of the {len(profiles.ids)} simulated")
+    return who.to_numpy(zero_copy_only=False).astype(np.int64)

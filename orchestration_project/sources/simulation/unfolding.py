@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration_project.partitions import month_key
@@ -16,7 +14,7 @@ from orchestration_project.sources.simulation.days import DAY, LATEST_RECORDING,
 from orchestration_project.sources.simulation.history import versions
 from orchestration_project.sources.simulation.lives import Lives
 from orchestration_project.sources.simulation.profiles import day_number, draw_profiles
-from orchestration_project.sources.simulation.simulate import DAILY, fates
+from orchestration_project.sources.simulation.simulate import DAILY, fates, positions
 
 SETTLED_SOON = ("usage_events", "engagements")
 """Tables of which nothing changes once it has been recorded."""
@@ -35,8 +33,7 @@ class Unfolding:
     def advance(self, outreach: Sequence[str] = ()) -> None:
         """Lives through the next day, on which these customers receive an outreach."""
         self.day += timedelta(days=1)
-        who = pc.index_in(pa.array(outreach, pa.string()), self._profiles.ids).to_numpy(zero_copy_only=False)
-        self._lives.advance(day_number(self.day), who.astype(np.int64))
+        self._lives.advance(day_number(self.day), positions(self._profiles, pa.array(outreach, pa.string())))
         today = Today(self.day, self._profiles, self._chance, self._lives)
         for name, rows_of in DAILY.items():
             self._rows[name].setdefault(month_key(self.day), []).append(rows_of(today))
