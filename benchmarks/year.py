@@ -104,7 +104,7 @@ class Year:
     def __post_init__(self) -> None:
         self.clock = Clock(_at(self.first, 0))
         self.workspace = Workspace(Home(self.folder / "home"), self.clock)
-        self.treated, self.untreated = Unfolding(self.company), Unfolding(self.company)
+        self.treated, self._untreated = Unfolding(self.company), Unfolding(self.company)
         self._configure()
         while self.treated.day < self.first:
             self.treated.advance()
@@ -119,6 +119,13 @@ class Year:
             self.treated.advance(self._reached(self.treated.day + timedelta(days=1)))
             self.treated.write(self.folder)
             self.seconds.append(time.process_time() - began)
+
+    @property
+    def untreated(self) -> Unfolding:
+        """The same company on the same day, had nobody ever been treated."""
+        while self._untreated.day < self.treated.day:
+            self._untreated.advance()
+        return self._untreated
 
     def _morning(self, day: date) -> None:
         self.clock.now = _at(day + timedelta(days=1), MORNING)
@@ -273,8 +280,6 @@ def outcome(year: Year) -> Outcome:
 
 def truth(year: Year, history: History, horizon: int) -> Truth | None:
     """What treatment changed, from the same company in which nobody was treated; None where no outcome is known."""
-    while year.untreated.day < year.treated.day:
-        year.untreated.advance()
     known = [row for row in first_of_each(history.assigned) if row.churned is not None]
     actual, otherwise = (_left_on(each) for each in (year.treated, year.untreated))
     assert all(row.churned == _within(row, actual, horizon) for row in known), "outcomes are those of the simulation"

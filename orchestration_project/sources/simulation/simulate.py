@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration_project.partitions import month_key
 from orchestration_project.sources.simulation.chance import Chance, Ints
 from orchestration_project.sources.simulation.company import Company
 from orchestration_project.sources.simulation.days import (
@@ -55,7 +54,7 @@ def simulate(company: Company, until: date, folder: Path, outreach: pa.Table | N
             lives.advance(today.day, treated.get(today.day, nobody))
             if today.date <= until:
                 for name, rows_of in DAILY.items():
-                    writers[name].add(month_key(today.date), known(name, rows_of(today), end))
+                    writers[name].add(f"{today.date:%Y-%m}", known(name, rows_of(today), end))
                 if today.date.day == 1 or today.date in (company.start, until):
                     truth.add("health", _health(today))
         truth.add("customers", fates(profiles, lives, day_number(until)))

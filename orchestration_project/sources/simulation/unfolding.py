@@ -7,7 +7,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestration_project.partitions import month_key
 from orchestration_project.sources.simulation.chance import Chance
 from orchestration_project.sources.simulation.company import Company
 from orchestration_project.sources.simulation.days import DAY, LATEST_RECORDING, Today, known
@@ -36,7 +35,7 @@ class Unfolding:
         self._lives.advance(day_number(self.day), positions(self._profiles, pa.array(outreach, pa.string())))
         today = Today(self.day, self._profiles, self._chance, self._lives)
         for name, rows_of in DAILY.items():
-            self._rows[name].setdefault(month_key(self.day), []).append(rows_of(today))
+            self._rows[name].setdefault(f"{self.day:%Y-%m}", []).append(rows_of(today))
 
     def write(self, folder: Path) -> None:
         """Brings `folder/tables` up to date with what is known at the end of the day."""
@@ -54,7 +53,7 @@ class Unfolding:
 
     def _let_go(self) -> None:
         """Forgets the rows of months of which everything has been written."""
-        open_from = month_key(self.day - timedelta(days=LATEST_RECORDING + 1))
+        open_from = f"{self.day - timedelta(days=LATEST_RECORDING + 1):%Y-%m}"
         for name in SETTLED_SOON:
             self._rows[name] = {month: parts for month, parts in self._rows[name].items() if month >= open_from}
 
