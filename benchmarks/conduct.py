@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -70,17 +70,16 @@ def _other_files(workspace: Workspace, sent: Sequence[tuple[OutboxMessage, Actio
 
 
 def _over_cap(mails: Sequence[tuple[OutboxMessage, Action]], acts: Acts) -> int:
-    """Mails that reached a customer when `cap.actions` others had within the days before."""
+    """Mails that reached a customer where `cap.actions` others had within the days before, of the calendar in UTC."""
     if acts.cap is None:
         return 0
-    by_customer: dict[str, list[datetime]] = {}
+    by_customer: dict[str, list[date]] = {}
     for message, action in mails:
-        by_customer.setdefault(action.customer_id, []).append(_sent(message))
-    span = timedelta(days=acts.cap.days)
+        by_customer.setdefault(action.customer_id, []).append(_sent(message).date())
     return sum(
-        sum(0 <= (at - other).total_seconds() < span.total_seconds() for other in times) > acts.cap.actions
-        for times in by_customer.values()
-        for at in times
+        sum(0 <= (day - other).days < acts.cap.days for other in days) > acts.cap.actions
+        for days in by_customer.values()
+        for day in days
     )
 
 

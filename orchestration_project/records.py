@@ -20,7 +20,7 @@ NOT_REACHING = ("rejected", "expired", "cancelled", "failed", "shadow", "drafted
 FOREVER = date(9999, 12, 31)
 SUPPRESSIONS = {"customer_id": "string", "address": "string", "from_day": "date", "to_day": "date"}
 ACTS = {"customer_id": "string", "action": "string", "play": "string", "cause": "string", "day": "date",
-        "reaches": "boolean"}  # fmt: skip
+        "reaches": "boolean", "sent_on": "date"}  # fmt: skip
 STAYS = {"customer_id": "string", "state": "string", "since": "date", "until": "date"}
 Rows = Sequence[dict[str, Any]]
 
@@ -66,10 +66,11 @@ def _read(store: Store) -> tuple[Rows, Rows, Rows, frozenset[str]]:
             for row in session.scalars(sa.select(Suppression))
         ]  # fmt: skip
         acts = [
-            {"customer_id": customer, "action": kind, "play": play, "cause": cause, "day": day,
-             "reaches": state not in NOT_REACHING}
-            for customer, kind, play, cause, day, state in session.execute(
-                sa.select(Action.customer_id, Action.kind, Action.play, Action.cause, Action.scan_day, Action.state)
+            {"customer_id": act.customer_id, "action": act.kind, "play": act.play, "cause": act.cause,
+             "day": act.scan_day, "reaches": act.state not in NOT_REACHING,
+             "sent_on": sent_at.date() if sent_at else None}
+            for act, sent_at in session.execute(
+                sa.select(Action, OutboxMessage.sent_at).outerjoin(OutboxMessage, OutboxMessage.action_id == Action.id)
             )
         ]  # fmt: skip
         stays = [

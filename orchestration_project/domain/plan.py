@@ -74,8 +74,9 @@ class Records:
     suppressions: ir.Table
     """`customer_id`, `from_day` and `to_day` (null for no end): whom nothing is sent to."""
     acts: ir.Table
-    """`customer_id`, `action`, `play`, `cause`, `day`, `reaches`: what was begun for whom on a scan day, and whether it
-    may reach the customer, and so counts for the cap: not what was rejected or has failed."""
+    """`customer_id`, `action`, `play`, `cause`, `day`, `reaches`, `sent_on`: what was begun for whom on a scan day;
+    whether it may reach the customer, and so counts for the cap: not what was rejected or has failed; and the day on
+    which it was sent, null while it still may be."""
     stays: ir.Table
     """`customer_id`, `state`, `since`, `until`: stays in a band, those included that began before the lookback."""
     switched_off: frozenset[str] = frozenset()
@@ -195,8 +196,9 @@ def _with_history(table: ir.Table, records: Records, rules: PlanRules) -> ir.Tab
     past = keys.inner_join(records.acts.rename(act_play="play", act_cause="cause"), "customer_id")
     # What the scan of this very day began is none of its reasons: it may run again, and then says the same.
     past = past.filter(past.day < past.scan_day, past.action == past.wanted)
-    age = number(past.scan_day) - number(past.day)
-    window = past.reaches & _by_action(past, rules, lambda bounds: age < bounds.cap_days)
+    # What is planned goes out on the day after its scan day at the earliest; what still waits may go out on the same.
+    apart = (number(past.scan_day) + 1 - number(past.sent_on)).fill_null(0)
+    window = past.reaches & _by_action(past, rules, lambda bounds: apart < bounds.cap_days)
     same = (past.act_play == past.play) & (past.act_cause == past.cause) & (past.day >= past.since)
     past = past.group_by("customer_id", "scan_day").agg(recent=window.sum(), acted=same.fill_null(False).any())
     on = ["customer_id", "scan_day"]

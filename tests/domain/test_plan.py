@@ -44,7 +44,8 @@ PROFILES = KEYS | {"segment": TEXT, "mrr": REAL, "owner": TEXT, "contact_email":
                    "leaves_on": DATE}  # fmt: skip
 EPISODES = KEYS | {"state": TEXT, "since": DATE}
 SUPPRESSIONS = {"customer_id": TEXT, "from_day": DATE, "to_day": DATE}
-ACTS = {"customer_id": TEXT, "action": TEXT, "play": TEXT, "cause": TEXT, "day": DATE, "reaches": pa.bool_()}
+ACTS = {"customer_id": TEXT, "action": TEXT, "play": TEXT, "cause": TEXT, "day": DATE, "reaches": pa.bool_(),
+        "sent_on": DATE}  # fmt: skip
 STAYS = {"customer_id": TEXT, "state": TEXT, "since": DATE, "until": DATE}
 
 
@@ -56,7 +57,7 @@ def plan(engine):
         rows = [CUSTOMER | {"scan_day": DAY} | each for each in customers]
 
         def table(schema, rows):
-            names = [{name: row.get(name, True) for name in schema} for row in rows]
+            names = [{name: row.get(name, name == "reaches" or None) for name in schema} for row in rows]
             return engine.arrow(pa.Table.from_pylist(names, pa.schema(list(schema.items()))))
 
         with engine.scope():
@@ -119,7 +120,7 @@ STOPS: dict[str, dict[str, Any]] = {
     "opted_out": {"opted_out": True},
     "suppressed": {"suppressions": [{"customer_id": "C1", "from_day": DAY, "to_day": None}]},
     "over_cap": {"acts": [{"customer_id": "C1", "action": "outreach", "play": "help", "cause": "support_tickets",
-                           "day": DAY - timedelta(13)}]},
+                           "day": DAY - timedelta(30), "sent_on": DAY - timedelta(12)}]},
     "already_acted": {"acts": [{"customer_id": "C1", "action": "outreach", "play": "check_in",
                                 "cause": "usage_decline", "day": SINCE, "reaches": False}],
                       "rules": replace(RULES, outreach=Bounds("auto"))},
@@ -142,7 +143,8 @@ PASSES: dict[str, dict[str, Any]] = {
     },
     "somebody else's suppression": {"suppressions": [{"customer_id": "C2", "from_day": SINCE, "to_day": None}]},
     "the cap's days are over": {"acts": [{"customer_id": "C1", "action": "outreach", "play": "help",
-                                          "cause": "support_tickets", "day": DAY - timedelta(14)}]},
+                                          "cause": "support_tickets", "day": DAY - timedelta(14),
+                                          "sent_on": DAY - timedelta(13)}]},
     "an act of the same day, when a scan runs again": {
         "acts": [{"customer_id": "C1", "action": "outreach", "play": "check_in", "cause": "usage_decline", "day": DAY}]
     },
@@ -163,6 +165,12 @@ PASSES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", PASSES)
 def test_at_its_boundary_a_stage_lets_through(one, case) -> None:
     assert one(**PASSES[case])["stopped_at"] is None
+
+
+def test_a_message_that_waits_to_be_decided_counts_for_the_cap_however_old_its_scan_is(one) -> None:
+    act = {"customer_id": "C1", "action": "outreach", "play": "help", "cause": "support_tickets",
+           "day": DAY - timedelta(60)}  # fmt: skip
+    assert one(acts=[act | {"sent_on": None}])["stopped_at"] == "over_cap"
 
 
 def test_a_stay_that_is_longer_than_the_lookback_remembers_what_was_done_in_it(one) -> None:
@@ -248,7 +256,8 @@ ANY = st.fixed_dictionaries({
 DAYS = st.integers(-60, 3).map(lambda n: DAY + timedelta(n))
 ACT = st.fixed_dictionaries({"action": st.sampled_from(["outreach", "alert"]),
                              "play": st.sampled_from(["check_in", "help", "visit", ALERT_PLAY]),
-                             "cause": st.sampled_from(["usage_decline", "support_tickets"]), "day": DAYS})  # fmt: skip
+                             "cause": st.sampled_from(["usage_decline", "support_tickets"]), "day": DAYS,
+                             "sent_on": st.none() | DAYS})  # fmt: skip
 HELD = st.fixed_dictionaries({"from_day": DAYS, "to_day": st.none() | DAYS})
 
 
@@ -292,7 +301,11 @@ def test_no_combination_lets_a_forbidden_action_through_and_the_funnel_adds_up(
             assert who["leaves_on"] is None
             assert not any(each["customer_id"] == row["customer_id"] and each["from_day"] <= DAY
                            and (each["to_day"] is None or each["to_day"] > DAY) for each in held)  # fmt: skip
-            recent = [act for act in past if act["action"] == "outreach" and act["day"] > DAY - timedelta(14)]
+            recent = [
+                act
+                for act in past
+                if act["action"] == "outreach" and (act["sent_on"] is None or act["sent_on"] > DAY + timedelta(1 - 14))
+            ]
             assert cap is None or len(recent) < cap
             taken[who["owner"]] = taken.get(who["owner"], 0) + 1
     assert capacity is None or all(count <= capacity for count in taken.values())
