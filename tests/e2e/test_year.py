@@ -40,7 +40,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
 def test_the_loop_runs_by_itself_keeps_its_rules_and_says_how_little_it_knows(days: Year) -> None:
     found = ended(days)
     assert found["verdict"] == "not enough data" and found["said"]
-    assert min(found["mails"], found["alerts"]) > 5
+    assert min(found["mails"], found["alerts"]) > 1
     assert not any(found["broken"].values())
     assert set(found["unsent"]) <= {"pending"}
     assert found["asked"].keys() <= {"approve_outreach", "low_confidence", "no_score"}
