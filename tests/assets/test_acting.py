@@ -182,8 +182,8 @@ def test_a_message_goes_as_far_by_itself_as_the_manifest_says(acting, autonomy, 
 
 
 def test_a_message_waits_for_the_end_of_quiet_hours_where_the_customer_is(acting) -> None:
-    company = acting(**{"roles.outreach_agent.acts.autonomy": "auto",
-                        "roles.outreach_agent.acts.quiet_hours": {"start": 0, "end": 12, "weekends": True}})  # fmt: skip
+    quiet = {"start": 0, "end": 12, "weekends": True}
+    company = acting(**{"roles.outreach_agent.acts.autonomy": "auto", "roles.outreach_agent.acts.quiet_hours": quiet})
     company.scan(DAY)
     mails = [row for row in rows(company, OutboxMessage) if row.kind == "email"]
     assert mails

@@ -38,7 +38,7 @@ class Mcp:
         timeout_seconds: float,
         head: Letterhead,
         now: Callable[[], datetime],
-        allowed: frozenset[str] = EVERY,
+        allowed: frozenset[str],
     ) -> None:
         self._tools, self._timeout = Tools(servers, allowed & EVERY, ROLE), timeout_seconds
         self._head, self._now = head, now
