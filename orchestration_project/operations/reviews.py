@@ -135,7 +135,8 @@ def claim(tx: Transaction, item_id: str, minutes: float = CLAIM_MINUTES) -> Revi
     """
     item = _open(tx, item_id)
     if item.claimed_by not in (None, tx.who) and item.claimed_until and item.claimed_until > tx.now:
-        raise Refused(f"this is being decided by {item.claimed_by} until {_time(item.claimed_until)}; wait, or ask them")
+        until = _time(item.claimed_until)
+        raise Refused(f"this is being decided by {item.claimed_by} until {until}; wait, or ask them")
     tx.change(item, "review claimed", claimed_by=tx.who, claimed_until=tx.now + timedelta(minutes=minutes))
     return item
 
