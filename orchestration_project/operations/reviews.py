@@ -135,9 +135,8 @@ def claim(tx: Transaction, item_id: str, minutes: float = CLAIM_MINUTES) -> Revi
     """
     item = _open(tx, item_id)
     if item.claimed_by not in (None, tx.who) and item.claimed_until and item.claimed_until > tx.now:
-        raise Refused(
-            f"this is being decided by {item.claimed_by} until {_time(item.claimed_until)}; wait, or ask them"
-        )
+        until = _time(item.claimed_until)
+        raise Refused(f"this is being decided by {item.claimed_by} until {until}; wait, or ask them")
     tx.change(item, "review claimed", claimed_by=tx.who, claimed_until=tx.now + timedelta(minutes=minutes))
     return item
 
@@ -265,8 +264,7 @@ def _message(tx: Transaction, item: ReviewItem) -> outbox.NewMessage | None:
     }
     return outbox.NewMessage(
         idempotency_key=f"action:{item.action_id}", action_id=item.action_id, channel=send["channel"],
-        kind=send["kind"], recipient=send["recipient"], payload=send["payload"] | text,
-        not_before=outbox.not_before(tx.now, send["quiet"]), quiet=send["quiet"],
+        kind=send["kind"], recipient=send["recipient"], payload=send["payload"] | text, not_before=tx.now,
     )  # fmt: skip
 
 
