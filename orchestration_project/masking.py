@@ -178,7 +178,7 @@ def _without(value: Any, traces: Traces) -> Any:
 def _on_disk(file: Path, traces: Traces) -> bool:
     """Whether the bytes of a database, of deleted rows too, may name the customer."""
     content = file.read_bytes().lower()
-    return any(form.encode() in content for form in traces.forms)
+    return any(form in content for form in traces.letters)
 
 
 def in_text(file: Path, traces: Traces) -> bool:
