@@ -1,5 +1,6 @@
 """Acting: what a live scan planned and wrote becomes actions, questions to people, tasks and messages, each once."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,8 +130,7 @@ class Acting:
                 workflow=row["workflow"], queue=row["queue"], owner=row["owner"],
                 title=f"{row['cases']:,} cases: {row['reason']}", deadline=row["deadline"].replace(tzinfo=UTC),
                 expires_at=row["expires_at"].replace(tzinfo=UTC), priority=2,
-                context={"about": row["about"], "pathway": row["pathway"], "cases": row["cases"],
-                         "customers": row["customers"][:MOST_CASES]},
+                context={"about": row["about"], "pathway": row["pathway"], "cases": row["customers"][:MOST_CASES]},
             )
             for row in items
             if _is_current(row["about"], self._permit.scan_day) and not _asked_one_by_one(row)
@@ -151,7 +151,7 @@ class Acting:
                 title=f"{len(customers):,} customers {UNSURE[reason]}",
                 deadline=now + timedelta(hours=to.deadline_hours),
                 expires_at=now + timedelta(days=to.expires_after_days), priority=4,
-                context={"customers": customers[:MOST_CASES], "cases": len(customers)},
+                context={"cases": [{"customer_id": customer} for customer in customers[:MOST_CASES]]},
             )
             for (reason, owner), customers in groups.items()
         ]  # fmt: skip
@@ -313,7 +313,8 @@ def _reason(row: Row, kind: str) -> str:
 def _context(row: Row) -> Row:
     """What whoever decides must see."""
     return {name: row[name] for name in TOLD if row.get(name) is not None} | {
-        "factors": list(row["factors"] or ()), "problems": list(row["problems"] or ()), "facts": row["facts"],
+        "factors": list(row["factors"] or ()), "problems": list(row["problems"] or ()),
+        "facts": json.loads(row["facts"]),
     }  # fmt: skip
 
 

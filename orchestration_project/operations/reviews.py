@@ -264,7 +264,8 @@ def _message(tx: Transaction, item: ReviewItem) -> outbox.NewMessage | None:
     }
     return outbox.NewMessage(
         idempotency_key=f"action:{item.action_id}", action_id=item.action_id, channel=send["channel"],
-        kind=send["kind"], recipient=send["recipient"], payload=send["payload"] | text, not_before=tx.now,
+        kind=send["kind"], recipient=send["recipient"], payload=send["payload"] | text,
+        not_before=outbox.not_before(tx.now, send["quiet"]), quiet=send["quiet"],
     )  # fmt: skip
 
 
