@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestration_project import escalations
+from orchestration_project.agents.templates_model import TEMPLATE
 from orchestration_project.case_files import case_files
 from orchestration_project.contracts.manifest import Acts, Handling, Role
 from orchestration_project.drafting import ALERTS, DRAFTS
@@ -29,7 +30,13 @@ PLANNED = ("play", "cause", "variant", "variant_propensity", "propensity", "expe
 PROFILE = ("name", "contact_name", "contact_email", "language", "timezone", "opted_out", "plan", "mrr", "segment")
 TOLD = ("score", "cause", "play", "variant", "expected_loss", "plan", "mrr", "segment", "contact_name", "written_by")
 """What whoever decides is told of a customer, beside the text and its facts."""
-PRIORITIES = {"unverified_text": 2, "consent_unknown": 3, "approve_outreach": 3, "approve_alert": 1}
+PRIORITIES = {
+    "unverified_text": 2,
+    "written_by_a_model": 3,
+    "consent_unknown": 3,
+    "approve_outreach": 3,
+    "approve_alert": 1,
+}
 """Why a person is asked, and how urgent that is."""
 
 
@@ -296,15 +303,21 @@ def _asked_one_by_one(row: Row) -> bool:
 
 
 def _state(row: Row) -> str:
-    """How far an action goes by itself: a text that says what its facts don't never goes on without a person."""
+    """How far an action goes by itself: only what a template wrote and what says nothing but its facts is just sent.
+
+    The verifier finds most false claims of a model and not all, least of all promises in words of their own.
+    """
     if row["autonomy"] == "draft":
         return "drafted"
-    return "queued" if row["autonomy"] == "auto" and row["state_of_text"] == "verified" else "in_review"
+    sure = row["state_of_text"] == "verified" and row["written_by"].startswith(TEMPLATE)
+    return "queued" if row["autonomy"] == "auto" and sure else "in_review"
 
 
 def _reason(row: Row, kind: str) -> str:
     if row["state_of_text"] != "verified":
         return "unverified_text"
+    if row["autonomy"] == "auto" and not row["written_by"].startswith(TEMPLATE):
+        return "written_by_a_model"
     if kind == "outreach" and row["opted_out"] is None:
         return "consent_unknown"
     return f"approve_{kind}"

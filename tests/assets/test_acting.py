@@ -110,10 +110,10 @@ def test_the_next_day_does_nothing_again_in_the_same_stay_and_updates_open_tasks
     assert "already_acted" in set(again.stopped_at)
     tasks = {task.customer_id: task for task in rows(company, Task) if task.state == "open"}
     assert any(tasks[who].updated_at > at for who, at in told.items() if who in tasks)
-    new = [row for row in rows(company, Action) if row.key not in before]
-    assert {(row.customer_id, row.cause) for row in new}.isdisjoint(
-        {(row.customer_id, row.cause) for row in rows(company, Action) if row.key in before}
-    )
+    new = {row.customer_id for row in rows(company, Action) if row.key not in before}
+    begun = dict(zip(again.customer_id, again.since, strict=True))
+    earlier = {row.customer_id for row in rows(company, Action) if row.key in before}
+    assert {str(begun[who]) for who in new & earlier} <= {str(DAY + timedelta(days=1))}
 
 
 @pytest.fixture
@@ -179,6 +179,20 @@ def test_a_message_goes_as_far_by_itself_as_the_manifest_says(acting, autonomy, 
     assert bool(mails) is messages
     arms = Counter(row.arm for row in rows(company, Assignment) if row.play != "account_alert")
     assert bool(arms) is (autonomy in ("approve", "auto"))
+
+
+def test_a_text_that_a_model_wrote_is_never_sent_without_a_person(acting, messages_server, monkeypatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+    company = acting(**{"roles.outreach_agent.acts.autonomy": "auto"})
+    server = messages_server()
+    company.configure(
+        risk={"scoring": {"min_confidence": 0}}, language_model={"name": "claude-test", "base_url": server.url}
+    )
+    assert company.scan(DAY).success
+    assert set(company.rows("outreach_drafts", DAY).state) == {"verified"}
+    items = [item for item in rows(company, ReviewItem) if item.action_id]
+    assert {item.reason_code for item in items} == {"written_by_a_model"}
+    assert {message.kind for message in rows(company, OutboxMessage)} <= {"task"}
 
 
 def test_a_message_waits_for_the_end_of_quiet_hours_where_the_customer_is(acting) -> None:
