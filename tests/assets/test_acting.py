@@ -1,5 +1,6 @@
 """Acting: only the scan of the latest day does anything, each thing once, and as far as the manifest lets it."""
 
+import os
 import socket
 from collections import Counter
 from datetime import date, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from orchestration_project.freshness import fresh_sources
 from orchestration_project.operations.models import (
@@ -20,7 +22,10 @@ from orchestration_project.operations.models import (
     Task,
 )
 from orchestration_project.operations.store import Store
+from orchestration_project.settings import Home
 
+TABLES = ("customers", "usage_events", "support_tickets", "invoices", "engagements")
+SIMULATED = {"until": date(2026, 6, 30), "customers": 60}
 DAY = date(2026, 6, 30)
 BANDS = {f"connections.{n}.when.score": between for n, between in (
     (2, {"below": 1.4}), (3, {"at_least": 1.4, "below": 2.5}), (4, {"at_least": 2.5})
@@ -141,6 +146,32 @@ def test_a_range_and_a_past_day_plan_what_would_have_been_done_and_do_nothing(ac
     assert company.scan(*span).success
     assert (plan(company, span[1]).stopped_at.isna()).any()
     assert not company.home.operations.exists()
+    assert no_sockets == []
+
+
+BACKFILLED = 365 if os.environ.get("STRESS") == "1" else 40
+
+
+@pytest.mark.slow
+def test_a_backfill_of_a_year_with_everything_on_auto_creates_nothing_and_connects_to_nobody(
+    new_company, tmp_path, own_manifest, no_sockets
+) -> None:
+    company = new_company(Home(tmp_path))
+    company.configure(history_start="2025-06-01", risk={"scoring": {"min_confidence": 0}})
+    tables = {name: {"connector": "simulated"} for name in TABLES}
+    company.home.sources_file.write_text(
+        yaml.safe_dump({"simulation": SIMULATED | {"start": date(2025, 6, 1), "months": 6}, "tables": tables})
+    )
+    own_manifest(company.home, BANDS | AUTO | {"state.hysteresis": 0.1})
+    assert company.refresh("2025-06", "2026-06").success
+    first = DAY - timedelta(days=BACKFILLED - 1)
+    assert company.scan(first, DAY).success
+    with company.workspace.lake() as lake:
+        plans = lake.read("action_plan")
+        planned = lake.engine.rows(plans.filter(plans.stopped_at.isnull()).group_by("scan_day").agg(n=plans.count()))
+    assert len(planned) == BACKFILLED
+    assert not company.home.operations.exists()
+    assert not company.home.outbox.exists()
     assert no_sockets == []
 
 
