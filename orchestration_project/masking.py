@@ -79,7 +79,8 @@ def _masked(file: Path, columns: Sequence[str], traces: Traces) -> Any:
         emptied |= {place for place, value in enumerate(before) if value and after[place] == []}
         field = table.schema.field(name)
         table = table.set_column(table.column_names.index(name), field, pa.array(after, field.type))
-    return table.take([place for place in range(table.num_rows) if place not in emptied]) if emptied else table
+    kept = [place for place in range(table.num_rows) if place not in emptied]
+    return table.take(pa.array(kept, pa.int64())) if emptied else table
 
 
 def in_outbox(folder: Path, traces: Traces, names: Collection[str]) -> int:

@@ -25,7 +25,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from orchestration_project import locks
+from orchestration_project import locks, masking
 from orchestration_project.agents.replies import Replies
 from orchestration_project.cli.runs import prepare_instance
 from orchestration_project.definitions import build
@@ -381,6 +381,28 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_run(full, step):
     assert erase(place.workspace, gone.customer_id, "asked", "ann").left == ()
     assert places(place, gone) == set()
     assert not list(place.home.path.glob("erasing-*.json"))
+
+
+def test_two_customers_can_be_erased_one_after_the_other(full):
+    place, gone, other = full
+    for each in (gone, other):
+        assert erase(place.workspace, each.customer_id, "asked", "ann").left == ()
+    assert places(place, gone) | places(place, other) == set()
+
+
+def test_what_was_deleted_from_a_database_before_is_gone_from_the_disk_too(tmp_path):
+    file = tmp_path / "x.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA secure_delete = OFF")
+        database.execute("CREATE TABLE t (a TEXT)")
+        database.execute("INSERT INTO t VALUES (' by C000042 ')")
+        database.commit()
+        database.execute("DELETE FROM t")
+        database.commit()
+    assert b"C000042" in file.read_bytes()
+    assert search(Home(tmp_path), TRACES, None, [])[1] == ("x.db",)
+    masking.in_database(file, TRACES)
+    assert b"C000042" not in file.read_bytes()
 
 
 @pytest.mark.parametrize("where", ["sqlite"], indirect=True)
