@@ -1,7 +1,6 @@
 """Faults: killed and concurrent backfills of a small company. Few by default, the full count with STRESS=1."""
 
 import hashlib
-import multiprocessing
 import os
 import random
 import time
@@ -95,13 +94,8 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(
-        ["orchestration_project.definitions", "orchestration_project.cli.scanning", "altair", "ibis.backends.duckdb",
-         "pandas", "pyarrow.csv", "vl_convert"]
-    )  # fmt: skip
-    return Company(Home(tmp_path_factory.mktemp("company")), server.Process)
+def company(tmp_path_factory: pytest.TempPathFactory, process: Callable[..., BaseProcess]) -> Company:
+    return Company(Home(tmp_path_factory.mktemp("company")), process)
 
 
 @pytest.fixture(scope="module")
