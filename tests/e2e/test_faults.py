@@ -94,8 +94,12 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory, process: Callable[..., BaseProcess]) -> Company:
-    return Company(Home(tmp_path_factory.mktemp("company")), process)
+def company(
+    tmp_path_factory: pytest.TempPathFactory, process: Callable[..., BaseProcess], own_manifest: Any
+) -> Company:
+    made = Company(Home(tmp_path_factory.mktemp("company")), process)
+    own_manifest(made.home, {"evaluation.profiles_complete.severity": "warn"})
+    return made
 
 
 @pytest.fixture(scope="module")

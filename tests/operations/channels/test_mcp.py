@@ -96,7 +96,7 @@ def test_a_key_that_is_sent_again_has_the_receipt_of_the_first_time(tool_servers
 
 def test_an_error_of_the_caller_comes_out_as_it_is(tool_servers: Any, head: Any, now: Any, message: Any) -> None:
     servers = {"tasks": ToolServer(url=f"{tool_servers().url}/tasks/mcp")}
-    with pytest.raises(KeyError, match="of the caller"), Mcp(servers, 5, head, now) as channel:
+    with pytest.raises(KeyError, match="of the caller"), Mcp(servers, 5, head, now, EVERY) as channel:
         channel.send(message("task"))
         raise KeyError("of the caller")
 
