@@ -163,7 +163,7 @@ def assert_comparable(versions: tuple[Contents, Contents]) -> None:
     first, second = versions
     assert first.keys() == second.keys()
     differing = {name for name in first if first[name] != second[name]}
-    assert differing == {f"{table}/scan_day={day}/part-0.parquet" for table in DAILY for day in DAYS}
+    assert differing == {f"{table}/scan_day={day}/part-0.parquet" for table in (*DAILY, "action_plan") for day in DAYS}
 
 
 def kill_while_writing(company: Company, table: str, chance: random.Random) -> None:
