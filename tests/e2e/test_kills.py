@@ -183,7 +183,8 @@ class Pipeline:
         began = time.monotonic()
         for moment, step, each in sorted((self._moment(step), step, each) for step, each in victims):
             time.sleep(max(0.0, began + moment - time.monotonic()))
-            each.kill()
+            if each.is_alive():
+                each.kill()
             each.join()
             self.kills[CALLED[step]] += each.exitcode == -SIGKILL
         return False
