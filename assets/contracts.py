@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.results import records
+from orchestration_project import escalations
 from orchestration_project.domain.days import DayRange
 from orchestration_project.partitions import day_keys
 
@@ -42,7 +43,7 @@ def with_contract(
         for day, key in zip(days.dates, day_keys(days), strict=True)
     }
     last = days.last.isoformat()
-    stops = lost[days.last] or (read.get(last) and not kept[last])
+    stops = lost[days.last] or (read.get(last) and not kept[last]) or _waits_for_a_person(f"{table}.{last}", lake)
     check = dg.AssetCheckResult(
         check_name=CHECK,
         passed=not any(left_out.values()) and not any(lost.values()),
@@ -56,6 +57,17 @@ def with_contract(
     )
     metadata = {**(result.metadata or {}), "quarantine": _reasons(table, days, lake)}
     return result._replace(metadata=metadata, check_results=[*(result.check_results or ()), check])
+
+
+def _waits_for_a_person(about: str, lake: "Lake") -> bool:
+    """Whether the manifest says of rows that are set aside that nothing goes on before somebody has looked."""
+    if about not in lake.partitions(escalations.TABLE):
+        return False
+    items = lake.read(escalations.TABLE, [about], "about")
+    wanted = items.filter(
+        items.pathway == "review", items.error_class.isin(["missing_or_invalid_data", "unexpected_output"])
+    )
+    return bool(lake.engine.value(wanted.count()))
 
 
 def _reasons(table: str, days: DayRange, lake: "Lake") -> dg.MetadataValue:

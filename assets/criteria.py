@@ -1,7 +1,8 @@
 """Criteria: what a workflow's manifest asks of the assets that are its steps, as their owners and checks."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -12,6 +13,10 @@ from orchestration_project.partitions import day_keys
 
 if TYPE_CHECKING:
     from orchestration_project.lake import Lake
+
+
+TELLING = ("share complete", "least covered")
+"""What an asset says of its newest day by which a person sees why a criterion failed."""
 
 
 def owners(manifest: Manifest, table: str) -> list[str]:
@@ -46,11 +51,16 @@ def with_criteria(
     told = {row["scan_day"]: row for row in lake.engine.rows(rows.group_by("scan_day").agg(**verdicts))}
     # A day without rows is in no group, and still has to meet what is asked of its rows.
     nobody = lake.engine.rows(rows.limit(0).agg(**verdicts))[0] if len(told) < len(days) else {}
-    checks = [_judged(name, manifest, {day: told.get(day, nobody)[name] for day in days.dates}) for name in criteria]
+    why = {name: value for name, value in (result.metadata or {}).items() if name in TELLING}
+    checks = [
+        _judged(name, manifest, {day: told.get(day, nobody)[name] for day in days.dates}, why) for name in criteria
+    ]
     return result._replace(check_results=[*(result.check_results or ()), *checks])
 
 
-def _judged(name: str, manifest: Manifest, verdicts: dict[date, bool | None]) -> dg.AssetCheckResult:
+def _judged(
+    name: str, manifest: Manifest, verdicts: dict[date, bool | None], why: Mapping[str, Any]
+) -> dg.AssetCheckResult:
     """An error where the newest scan fails what is to stop it; older scans of a range only warn."""
     criterion = manifest.evaluation[name]
     failed = [day for day, verdict in verdicts.items() if not verdict]
@@ -66,6 +76,7 @@ def _judged(name: str, manifest: Manifest, verdicts: dict[date, bool | None]) ->
             "days": len(verdicts),
             "days that fail": len(failed),
             "first of them": ", ".join(str(day) for day in failed[:5]) or "none",
+            **(why if failed else {}),
         },
     )
 

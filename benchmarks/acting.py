@@ -77,6 +77,10 @@ def acting(folder: Path) -> list[Row]:
 
 def _without_limits(home: Home) -> None:
     content = yaml.safe_load(manifest_files(home)[HEALTH].read_text(encoding="utf-8"))
+    for place, score in zip(
+        content["connections"][2:5], ({"below": 2}, {"at_least": 2, "below": 8}, {"at_least": 8}), strict=True
+    ):
+        place["when"]["score"] = score
     content["roles"]["outreach_agent"]["acts"] = {"autonomy": "approve", "channel": "smtp"}
     home.workflows.mkdir(exist_ok=True)
     (home.workflows / f"{HEALTH}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))

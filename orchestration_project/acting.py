@@ -1,5 +1,6 @@
 """Acting: what a live scan planned and wrote becomes actions, questions to people, tasks and messages, each once."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestration_project import escalations
+from orchestration_project.agents.templates_model import TEMPLATE
 from orchestration_project.case_files import case_files
 from orchestration_project.contracts.manifest import Acts, Handling, Role
 from orchestration_project.drafting import ALERTS, DRAFTS
@@ -28,7 +30,13 @@ PLANNED = ("play", "cause", "variant", "variant_propensity", "propensity", "expe
 PROFILE = ("name", "contact_name", "contact_email", "language", "timezone", "opted_out", "plan", "mrr", "segment")
 TOLD = ("score", "cause", "play", "variant", "expected_loss", "plan", "mrr", "segment", "contact_name", "written_by")
 """What whoever decides is told of a customer, beside the text and its facts."""
-PRIORITIES = {"unverified_text": 2, "consent_unknown": 3, "approve_outreach": 3, "approve_alert": 1}
+PRIORITIES = {
+    "unverified_text": 2,
+    "written_by_a_model": 3,
+    "consent_unknown": 3,
+    "approve_outreach": 3,
+    "approve_alert": 1,
+}
 """Why a person is asked, and how urgent that is."""
 
 
@@ -129,8 +137,7 @@ class Acting:
                 workflow=row["workflow"], queue=row["queue"], owner=row["owner"],
                 title=f"{row['cases']:,} cases: {row['reason']}", deadline=row["deadline"].replace(tzinfo=UTC),
                 expires_at=row["expires_at"].replace(tzinfo=UTC), priority=2,
-                context={"about": row["about"], "pathway": row["pathway"], "cases": row["cases"],
-                         "customers": row["customers"][:MOST_CASES]},
+                context={"about": row["about"], "pathway": row["pathway"], "cases": row["customers"][:MOST_CASES]},
             )
             for row in items
             if _is_current(row["about"], self._permit.scan_day) and not _asked_one_by_one(row)
@@ -151,7 +158,7 @@ class Acting:
                 title=f"{len(customers):,} customers {UNSURE[reason]}",
                 deadline=now + timedelta(hours=to.deadline_hours),
                 expires_at=now + timedelta(days=to.expires_after_days), priority=4,
-                context={"customers": customers[:MOST_CASES], "cases": len(customers)},
+                context={"cases": [{"customer_id": customer} for customer in customers[:MOST_CASES]]},
             )
             for (reason, owner), customers in groups.items()
         ]  # fmt: skip
@@ -296,15 +303,21 @@ def _asked_one_by_one(row: Row) -> bool:
 
 
 def _state(row: Row) -> str:
-    """How far an action goes by itself: a text that says what its facts don't never goes on without a person."""
+    """How far an action goes by itself: only what a template wrote and what says nothing but its facts is just sent.
+
+    The verifier finds most false claims of a model and not all, least of all promises in words of their own.
+    """
     if row["autonomy"] == "draft":
         return "drafted"
-    return "queued" if row["autonomy"] == "auto" and row["state_of_text"] == "verified" else "in_review"
+    sure = row["state_of_text"] == "verified" and row["written_by"].startswith(TEMPLATE)
+    return "queued" if row["autonomy"] == "auto" and sure else "in_review"
 
 
 def _reason(row: Row, kind: str) -> str:
     if row["state_of_text"] != "verified":
         return "unverified_text"
+    if row["autonomy"] == "auto" and not row["written_by"].startswith(TEMPLATE):
+        return "written_by_a_model"
     if kind == "outreach" and row["opted_out"] is None:
         return "consent_unknown"
     return f"approve_{kind}"
@@ -313,7 +326,8 @@ def _reason(row: Row, kind: str) -> str:
 def _context(row: Row) -> Row:
     """What whoever decides must see."""
     return {name: row[name] for name in TOLD if row.get(name) is not None} | {
-        "factors": list(row["factors"] or ()), "problems": list(row["problems"] or ()), "facts": row["facts"],
+        "factors": list(row["factors"] or ()), "problems": list(row["problems"] or ()),
+        "facts": json.loads(row["facts"]),
     }  # fmt: skip
 
 

@@ -79,7 +79,8 @@ def _masked(file: Path, columns: Sequence[str], traces: Traces) -> Any:
         emptied |= {place for place, value in enumerate(before) if value and after[place] == []}
         field = table.schema.field(name)
         table = table.set_column(table.column_names.index(name), field, pa.array(after, field.type))
-    return table.take([place for place in range(table.num_rows) if place not in emptied]) if emptied else table
+    kept = [place for place in range(table.num_rows) if place not in emptied]
+    return table.take(pa.array(kept, pa.int64())) if emptied else table
 
 
 def in_outbox(folder: Path, traces: Traces, names: Collection[str]) -> int:
@@ -178,7 +179,7 @@ def _without(value: Any, traces: Traces) -> Any:
 def _on_disk(file: Path, traces: Traces) -> bool:
     """Whether the bytes of a database, of deleted rows too, may name the customer."""
     content = file.read_bytes().lower()
-    return any(form.encode() in content for form in traces.forms)
+    return any(form in content for form in traces.letters)
 
 
 def in_text(file: Path, traces: Traces) -> bool:

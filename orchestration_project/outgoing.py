@@ -127,7 +127,8 @@ class Outgoing:
     def deliver(self, limit: int) -> Counter[str]:
         """Hands up to `limit` due messages to their channels; how many ended in which state."""
         home, settings = self._workspace.home, self._workspace.settings.channels
-        with opening.channels(settings, home, load_sources(home).servers, self._workspace.now) as channels:
+        servers, tools = load_sources(home).servers, self._workspace.workflow.tools_to_act
+        with opening.channels(settings, home, servers, tools, self._workspace.now) as channels:
             return deliver(self._store, channels, self._worker, self._workspace.now, limit, pace=UNPACED)
 
     def rehearse(self, limit: int) -> Rehearsal:

@@ -45,8 +45,11 @@ class Planning:
 
     def _plan(self, days: DayRange, step: CheckedStep, rules: PlanRules) -> ir.Table:
         scores, profiles = step.read("risk_scores"), step.read("customer_profiles")
-        bands, states = self._workspace.workflow.bands, self._history(days)
-        stays = episodes(states, *bands, self._workspace.workflow.state.hysteresis)
+        bands, hysteresis = self._workspace.workflow.bands, self._workspace.workflow.state.hysteresis
+        # Who is surely in the low band has no stay that anything depends on; they are most, and need no history.
+        uncertain = scores.filter(scores.score >= bands[0] - hysteresis).select("customer_id").distinct()
+        history = self._history(days).semi_join(uncertain, "customer_id")
+        stays = episodes(history, *bands, hysteresis)
         plan = action_plan(scores, profiles, stays, records(self._store, self._lake, profiles), rules)
         return plan.cast({column.name: column.type for column in LAKE_TABLES[PLAN]})
 

@@ -91,14 +91,25 @@ def _leaves(name: str, column: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _hits(name: str, values: Any, traces: Traces) -> list[str]:
-    # The values lie one after another in memory: bytes that are not there need no look at each of them.
-    held = values.buffers()[2]
-    low = bytes(held).lower() if held is not None else b""
-    if not any(form.encode() in low for form in traces.forms):
-        return []
     exact = name == "customer_id"
-    told = {_text(value) for value in values.unique().to_pylist() if value is not None}
+    told = {_text(value) for value in _candidates(values, traces) if value is not None}
     return sorted(each for each in told if traces.found(each) or (exact and each == traces.customer_id))
+
+
+def _candidates(values: Any, traces: Traces) -> list[Any]:
+    """Values in which the letters of a trace begin: they lie one after another in memory, and are searched as one."""
+    import numpy as np
+    import pyarrow as pa
+
+    _, ends, held = values.buffers()
+    if held is None:
+        return []
+    letters = bytes(held).lower()
+    kind = np.int64 if pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type) else np.int32
+    starts = np.frombuffer(ends, kind)[values.offset : values.offset + len(values) + 1]
+    found = {match.start() for form in traces.letters for match in re.finditer(re.escape(form), letters)}
+    rows = np.unique(np.searchsorted(starts, sorted(found), "right") - 1)
+    return [values[int(row)].as_py() for row in rows if 0 <= row < len(values)]
 
 
 def _in_sqlite(file: Path, traces: Traces) -> bool:

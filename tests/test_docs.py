@@ -27,7 +27,7 @@ from orchestration_project.operations.models import Base
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home, Settings
 from orchestration_project.sources.check import MENDS
-from orchestration_project.sources.config import FilesSource, Simulation, Sources, SqlSource
+from orchestration_project.sources.config import FilesSource, McpSource, Simulation, Sources, SqlSource
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -205,7 +205,7 @@ def test_every_table_and_column_is_documented():
 
 def test_every_key_of_the_sources_file_is_documented():
     page = text(ROOT / "docs" / "sources.md")
-    models = (FilesSource, SqlSource, Simulation, Sources.model_fields["churn"].annotation)
+    models = (FilesSource, SqlSource, McpSource, Simulation, Sources.model_fields["churn"].annotation)
     assert [name for model in models for name in model.model_fields if f"`{name}`" not in page] == []
 
 

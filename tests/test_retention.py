@@ -72,7 +72,8 @@ def _stored(store: Store, time: datetime, label: str) -> None:
         kinds = [("decided", action.id), ("open", None)]
         items = reviews.raise_items(tx, [reviews.NewItem(
             key=f"{kind} {label}", reason_code="approval", step="outreach", workflow="w", queue="q", owner="o",
-            title=told, deadline=time, expires_at=NOW + timedelta(3), action_id=of, customer_id=label, subject=told, body=told,
+            title=told, deadline=time, expires_at=NOW + timedelta(3), action_id=of, customer_id=label,
+            subject=told, body=told,
             send=outbox.Address("file", "email", "a@b.example", {}) if of else None,
         ) for kind, of in kinds], permit)  # fmt: skip
         message = outbox.NewMessage(f"m {label}", action.id, "file", "email", "a@b.example", {"body": told}, time)

@@ -10,6 +10,8 @@ from orchestration_project.agents.model import Actions, Answer, Draft, Narrative
 from orchestration_project.agents.runtime import CallFailed
 
 FALLBACK = "en"
+TEMPLATE = "template"
+"""How `written_by` begins for texts of a template."""
 
 
 class Templates:
@@ -36,7 +38,7 @@ class Templates:
             if not file.is_file():
                 return self._template(name, FALLBACK)
             text = file.read_text(encoding="utf-8")
-            version = f"template {key}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+            version = f"{TEMPLATE} {key}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
             self._compiled[key] = self._environment.from_string(text), version
         return self._compiled[key]
 

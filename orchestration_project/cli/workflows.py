@@ -26,6 +26,8 @@ def show_workflow(home: Home, workflow: str, as_json: bool) -> None:
         emit_json(found.model_dump(mode="json", by_alias=True))
         return
     out.print(f"[bold]{found.workflow}[/] version {found.version}: {found.description}")
+    goals = [(name, each.description, ", ".join(each.measured_by)) for name, each in found.objectives.items()]
+    table("Objectives", ("objective", "what for", "measured by"), goals)
     steps = [
         (name, role.responsibility, role.output, ", ".join(role.tools), f"{role.attempts} x {role.timeout_seconds:g} s",
          role.owner)

@@ -339,7 +339,7 @@ LAKE_TABLES: Mapping[str, tuple[LakeColumn, ...]] = {
         customer_id string The customer
         action string outreach, alert, monitor, human_review or data_quality_review
         state string Band of the customer's stay: low, medium or high, not moved by scores on an edge
-        since date First day of the stay, as far as 45 days back
+        since date First day of the stay in medium or high, as far as 45 days back
         play string What is done
         cause string Factor family or exception that it is about
         variant string Template that was drawn

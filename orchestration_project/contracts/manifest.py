@@ -241,6 +241,11 @@ class Manifest(Section):
                   if each.when and each.when.score != "missing"}  # fmt: skip
         return starts[outreach], starts[alert]
 
+    @property
+    def tools_to_act(self) -> frozenset[str]:
+        """The tools that messages and tasks may be given to."""
+        return frozenset(tool for role in self.roles.values() if role.agent in ACTING for tool in role.tools)
+
     def governs(self, table: str) -> Role:
         """The step that a table of the lake is the output of."""
         return next(role for role in self.roles.values() if role.output == table)

@@ -88,6 +88,8 @@ def action_plan(
 ) -> ir.Table:
     """One row per customer and scan day: the action, play, cause and variant, or the stage at which it stopped.
 
+    Who has a score and no row in `episodes` is in the low band, of whose stays nothing depends on their first day.
+
     `scores` are rows of `risk_scores`, `profiles` of `customer_profiles` and `episodes` those of `domain.episodes`, of
     the same days. Of the actions of one owner and day those with the highest expected loss come first.
     """
@@ -125,11 +127,12 @@ def _joined(scores: ir.Table, profiles: ir.Table, episodes: ir.Table, stays: ir.
     attributes = ("segment", "mrr", "owner", "contact_email", "opted_out", "leaves_on")
     table = scores.inner_join(profiles.select(*keys, *attributes), keys)
     table = table.left_join(episodes, keys).drop("customer_id_right", "scan_day_right")
+    table = table.mutate(state=ibis.coalesce(table.state, table.score.notnull().ifelse("low", ibis.null("string"))))
     longer = table.select(*keys, "state", "since").inner_join(stays.rename(begun="since"), ["customer_id", "state"])
     longer = longer.filter(longer.begun < longer.since, longer.scan_day <= longer.until)
     longer = longer.group_by(keys).agg(begun=longer.begun.min())
     table = table.left_join(longer, keys).drop("customer_id_right", "scan_day_right")
-    return table.mutate(since=ibis.coalesce(table.begun, table.since))
+    return table.mutate(since=(table.state != "low").ifelse(ibis.coalesce(table.begun, table.since), ibis.null("date")))
 
 
 def _wanted(table: ir.Table) -> ir.StringValue:

@@ -4,7 +4,7 @@ import html
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -25,12 +25,20 @@ class Traces:
     """Names and addresses."""
     shared: frozenset[str] = frozenset()
     """Of all of them, those that are about others too, and so tell nothing by themselves."""
-    forms: tuple[str, ...] = field(init=False, default=(), compare=False)
-    """In lower case, what a text must hold one of to hold a trace."""
 
-    def __post_init__(self) -> None:
-        told = (self.customer_id, *self.telling)
-        object.__setattr__(self, "forms", tuple(sorted({form.lower() for each in told for form in _forms(each)})))
+    @cached_property
+    def forms(self) -> tuple[str, ...]:
+        """What a text in lower case must hold one of to hold a trace."""
+        return tuple(sorted({form.lower() for form in self._spellings}))
+
+    @cached_property
+    def letters(self) -> tuple[bytes, ...]:
+        """The same for bytes, and for databases, of which some know the lower case of ASCII only."""
+        return tuple(sorted({form.encode().lower() for form in self._spellings}))
+
+    @property
+    def _spellings(self) -> set[str]:
+        return {form for each in (self.customer_id, *self.telling) for form in _forms(each)}
 
     @property
     def telling(self) -> list[str]:

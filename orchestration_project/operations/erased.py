@@ -150,6 +150,7 @@ def _naming(session: orm.Session, model: Any, traces: Traces) -> Iterator[Any]:
     """Rows that may name a customer: the database looks for the letters, and who asks for what they mean."""
     told = [column for column in model.__table__.columns if isinstance(column.type, Words | sa.JSON)]
     texts = [sa.func.lower(sa.cast(column, sa.Text)) for column in told]
-    holds = [text.contains(form, autoescape=True) for text in texts for form in traces.forms]
+    forms = {*traces.forms, *(each.decode() for each in traces.letters)}
+    holds = [text.contains(form, autoescape=True) for text in texts for form in sorted(forms)]
     found = session.scalars(sa.select(model).where(sa.or_(*holds)).execution_options(yield_per=MOST_AT_ONCE))
     yield from found.all()

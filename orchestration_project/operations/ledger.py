@@ -111,9 +111,21 @@ def sync_episodes(tx: Transaction, permit: Permit, standings: Sequence[Standing]
             beginning.append({"customer_id": standing.customer_id, "band": standing.band, "started_on": day,
                               "last_seen_on": day, "ended_on": None, "end_reason": None})  # fmt: skip
     tx.session.flush()
-    begun = tx.insert_new(Episode, sorted(beginning, key=lambda row: str(row["customer_id"])), "episode begun", None)
+    begun = _begun(tx, permit, beginning)
     _continue(tx, permit, [episode for episode in going_on if episode.last_seen_on != permit.scan_day])
     return {episode.customer_id: episode for episode in (*going_on, *begun)}
+
+
+def _begun(tx: Transaction, permit: Permit, beginning: Sequence[dict[str, Any]]) -> list[Episode]:
+    """Begins episodes; where another scan has begun one at the same moment, that one is it.
+
+    Without it the action would have another key here than there, and be done twice.
+    """
+    rows = sorted(beginning, key=lambda row: str(row["customer_id"]))
+    begun = tx.insert_new(Episode, rows, "episode begun", None)
+    missing = {row["customer_id"] for row in rows} - {episode.customer_id for episode in begun}
+    others = _episodes(tx, permit, missing).values()
+    return [*begun, *(episode for episode in others if episode.ended_on is None)]
 
 
 def _episodes(tx: Transaction, permit: Permit, customers: Iterable[str]) -> dict[str, Episode]:

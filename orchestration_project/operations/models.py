@@ -147,6 +147,7 @@ class ReviewItem(Row):
         sa.CheckConstraint(sa.column("priority").between(1, 5), name="priority"),
         sa.Index("ix_review_items_page", "state", "priority", "deadline", "id"),
         sa.Index("ix_review_items_queue_page", "queue", "state", "priority", "deadline", "id"),
+        sa.Index("ix_review_items_owner_page", "owner", "state", "priority", "deadline", "id"),
         sa.Index("ix_review_items_expiry", "state", "expires_at"),
         sa.Index("ix_review_items_carry_on", "carried_on_at", "state"),
     )

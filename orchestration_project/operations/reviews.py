@@ -119,6 +119,7 @@ def place(item: ReviewItem) -> Cursor:
 def find(session: orm.Session, start: str) -> ReviewItem:
     """The item whose identifier begins so; `Refused` where there is none, or more than one."""
     # Identifiers are hexadecimal: what begins with `start` lies between it and it followed by a g, on the index.
+    # What is no hexadecimal number may be ordered anywhere, so the beginning is compared too.
     near = sa.select(ReviewItem).where(ReviewItem.id >= start, ReviewItem.id < f"{start}g")
     found = [item for item in session.scalars(near.order_by(ReviewItem.id).limit(2)) if item.id.startswith(start)]
     if len(found) == 1 and start:
@@ -135,9 +136,8 @@ def claim(tx: Transaction, item_id: str, minutes: float = CLAIM_MINUTES) -> Revi
     """
     item = _open(tx, item_id)
     if item.claimed_by not in (None, tx.who) and item.claimed_until and item.claimed_until > tx.now:
-        raise Refused(
-            f"this is being decided by {item.claimed_by} until {_time(item.claimed_until)}; wait, or ask them"
-        )
+        until = _time(item.claimed_until)
+        raise Refused(f"this is being decided by {item.claimed_by} until {until}; wait, or ask them")
     tx.change(item, "review claimed", claimed_by=tx.who, claimed_until=tx.now + timedelta(minutes=minutes))
     return item
 

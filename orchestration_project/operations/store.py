@@ -122,7 +122,7 @@ class Store:
         except exc.DBAPIError as error:
             engine.dispose()
             raise StoreError(
-                f"the operations database {url.render_as_string()} can't be used ({_first_line(error)}); check that it "
+                f"The operations database {url.render_as_string()} can't be used ({_first_line(error)}); check that it "
                 "is running and what `operations.url` in settings.yaml says."
             ) from error
         return cls(engine, ids)
@@ -262,7 +262,7 @@ def _upgrade(connection: sa.Connection, url: sa.URL) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(
-            f"the operations database {url.render_as_string()} was made by a newer version of this project (its "
+            f"The operations database {url.render_as_string()} was made by a newer version of this project (its "
             f"tables are at {found}, this version knows them up to {REVISION}); install that version."
         )
     command.upgrade(config, "head")

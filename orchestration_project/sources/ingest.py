@@ -164,8 +164,8 @@ def _without_erased(
     """Rows without those of erased customers, and how many source rows those were."""
     if not erased:
         return rows, 0
-    # Each customer is hashed once, however many rows there are.
-    ids = rows.select("customer_id").distinct()
+    # Kept first: DuckDB would hash the customer of every row.
+    ids = engine.keep(rows.select("customer_id").distinct())
     found = [row["customer_id"] for row in engine.rows(ids.filter(erased.flag(ids.customer_id)))]
     if not found:
         return rows, 0

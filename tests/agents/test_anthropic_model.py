@@ -209,12 +209,11 @@ def test_a_batch_that_is_late_is_picked_up_by_a_later_run_and_not_made_twice(
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_batch_may_take_longer_than_single_requests_may(
-    messages_server: Any, tmp_path: Path, no_waiting: None
-) -> None:
-    told = LanguageModelSettings(name="claude-test", base_url=messages_server(batch_polls=8).url, batch_from=5)
+def test_a_batch_may_take_longer_than_the_single_requests_after_it(messages_server: Any, tmp_path: Path) -> None:
+    server = messages_server(batch_polls=8, behaviours={'"C3"': "errored"})
+    told = LanguageModelSettings(name="claude-test", base_url=server.url, batch_from=5)
     with Replies(tmp_path / "replies.db") as replies:
-        made = Anthropic(told, replies, "test-key", limits=Limits(10, 0.5, 1, QUICK))
+        made = Anthropic(told, replies, "test-key", limits=Limits(10, 1, 1, QUICK))
         answers = made.write([request_for(f"C{n}") for n in range(6)])
     assert all(isinstance(each, Answer) for each in answers.values())
 

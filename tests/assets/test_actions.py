@@ -17,6 +17,13 @@ from orchestration_project.escalations import open_items
 DAYS = DayRange(date(2026, 6, 27), date(2026, 6, 29))
 DRAFTS, ALERTS = "outreach_drafts", "account_alerts"
 EVERYBODY = "<facts>"
+PLANNED = {"stopped_at": None, "autonomy": "approve", "cause": "usage_decline", "control": False, "assigned": True,
+           "propensity": 0.9}  # fmt: skip
+OUTREACH = PLANNED | {"action": "outreach", "state": "medium", "play": "check_in", "variant": "check_in",
+                      "variant_propensity": 1.0}  # fmt: skip
+ALERT = PLANNED | {"action": "alert", "state": "high", "play": "account_alert", "variant": None}
+MONITOR = {"action": "monitor", "state": "low", "stopped_at": "low_risk", "play": None, "cause": None, "variant": None,
+           "autonomy": None, "assigned": False}  # fmt: skip
 PRICES = {"usd_per_million_input": 3, "usd_per_million_output": 15}
 FAILURES = [
     (429, "tool_failure", "status 429", 2),
@@ -41,7 +48,7 @@ class Actions:
 
     def model(self, url: str, **settings: Any) -> None:
         told = {"name": "claude-test", "base_url": url, "timeout_seconds": 3, "attempts": 2, **settings}
-        self.company.configure(completeness={"above": 0.5}, language_model=told)
+        self.company.configure(language_model=told)
 
     def written(self, table: str = DRAFTS) -> tuple[pd.DataFrame, dict[str, Any], Any]:
         """The rows of the newest scan, what the asset told, and its check."""
@@ -59,23 +66,21 @@ class Actions:
 def actions(copy: Any, monkeypatch: pytest.MonkeyPatch) -> Actions:
     """Seven customers are to be written to and two to be spoken about, the day after the last scan."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
-    file = copy.file("risk_scores", DAYS.last)
-    scores = pq.read_table(file, partitioning=None)
-    willing = copy.rows("customer_profiles", DAYS.last).query("opted_out != True").customer_id
-    chosen = [name for name in scores["customer_id"].to_pylist() if name in set(willing)][:9]
-    wanted = dict.fromkeys(chosen[:7], "outreach") | dict.fromkeys(chosen[7:], "alert")
-    told = [wanted.get(name, "monitor") for name in scores["customer_id"].to_pylist()]
-    at = scores.schema.get_field_index("next_action")
-    pq.write_table(scores.set_column(at, scores.schema.field(at), pa.array(told)), file)
+    file = copy.file("action_plan", DAYS.last)
+    plan = pq.read_table(file, partitioning=None)
+    chosen = plan["customer_id"].to_pylist()[:9]
+    wanted = dict.fromkeys(chosen[:7], OUTREACH) | dict.fromkeys(chosen[7:], ALERT)
+    rows = [row | wanted.get(row["customer_id"], MONITOR) for row in plan.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, plan.schema), file)
     return Actions(replace(copy, now=datetime(2026, 6, 30, 8, tzinfo=UTC)))
 
 
 @pytest.fixture
 def victim(actions: Actions) -> Any:
     """The profile of a customer who is to be written to, and whom the model does not serve."""
-    scores = actions.company.rows("risk_scores", DAYS.last)
+    plan = actions.company.rows("action_plan", DAYS.last)
     profiles = actions.company.rows("customer_profiles", DAYS.last)
-    return profiles.merge(scores[scores.next_action == "outreach"][["customer_id"]]).iloc[3]
+    return profiles.merge(plan[plan.action == "outreach"][["customer_id"]]).iloc[3]
 
 
 @pytest.fixture

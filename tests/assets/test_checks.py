@@ -17,7 +17,7 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 def test_every_check_passes_on_good_data(company, runs):
     checks = company.checks(runs.refresh) | company.checks(runs.scan)
-    assert len(checks) == 33
+    assert len(checks) == 35
     assert [name for name, each in checks.items() if not each.passed] == []
 
 
@@ -122,7 +122,7 @@ def test_completeness_above_95_percent_lets_the_scan_go_on(empty):
     assert empty.checks(result)["customer_profiles.profiles_complete"].passed
     assert set(empty.written(result)) == {
         "customer_profiles", "usage_trends", "risk_factors", "risk_scores", "action_plan", "outreach_drafts",
-        "account_alerts",
+        "account_alerts", "business_outcomes",
     }  # fmt: skip
 
 

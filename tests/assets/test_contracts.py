@@ -63,6 +63,19 @@ def items(company):
         return open_items(lake)
 
 
+@pytest.mark.parametrize("error_class", ["missing_or_invalid_data", "unexpected_output"])
+def test_where_the_manifest_wants_a_person_to_look_nothing_goes_on_before_that(copy, own_manifest, error_class):
+    day = copy.days.last
+    own_manifest(copy.home, {f"handling.{error_class}": "review"})
+    spoil(copy, day)
+    result = copy.scan(day, only="risk_scores")
+    check = copy.checks(result)["risk_scores.contract"]
+    stops = error_class == "missing_or_invalid_data"
+    assert result.success is not stops
+    assert check.severity == (ERROR if stops else WARN)
+    assert {item["pathway"] for item in items(copy)} == {"review" if stops else "quarantine"}
+
+
 def test_rows_tampered_with_between_steps_are_quarantined_and_the_rest_is_scored(copy):
     day = copy.days.last
     before = copy.rows("risk_scores", day)

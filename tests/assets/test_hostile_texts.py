@@ -19,6 +19,7 @@ NAMES = [f"C{n:06d}" for n in range(1, 61)]
 HIT = dict(zip(NAMES[::2], [*HOSTILE_TEXTS.values()], strict=False))
 """Every other customer, with one text; the rest of the texts are in their tickets."""
 OF_CUSTOMERS = ("name", "contact_name", "owner", "segment", "industry")
+PLANNED = ("customer_id", "action", "state", "play", "cause", "stopped_at", "autonomy")
 DECIDED = ("customer_id", "score", "band", "confidence", "next_action")
 
 
@@ -40,19 +41,23 @@ def with_hostile_texts(tables: Path, folder: Path) -> Path:
 
 
 @pytest.fixture
-def drafted(tmp_path: Path, new_company: Any, tool_servers: Any, messages_server: Any, monkeypatch: Any) -> Any:
+def drafted(
+    tmp_path: Path, new_company: Any, tool_servers: Any, messages_server: Any, monkeypatch: Any, own_manifest: Any
+) -> Any:
     """Collects tables over tools, scans, and has everybody written to by a model that obeys whatever it reads."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
 
     def run(name: str, tables: Path) -> Any:
         made = new_company(Home(tmp_path / name), now=datetime(2026, 11, 22, 8, tzinfo=UTC))
         model = {"name": "claude-test", "base_url": messages_server(gullible=True).url, "attempts": 1}
-        made.configure(history_start="2026-08-01", completeness={"above": 0.01}, language_model=model)
+        made.configure(history_start="2026-08-01", language_model=model)
+        own_manifest(made.home, {"evaluation.profiles_complete.expression": "share(complete) > 0.01"})
         process = tool_servers(tables=tables)
         servers = {each: process.server(each) for each in ("crm", "analytics", "tickets")}
         made.home.sources_file.write_text(yaml.safe_dump({"servers": servers, "tables": TOOLS}))
         assert made.refresh("2026-08", "2026-11").success
         assert made.scan(DAY).success
+        made.planned = made.rows("action_plan", DAY)[list(PLANNED)]
         everybody_is_written_to(made)
         assert made.scan(DAY, only="outreach_drafts").success
         return made, process.answered()
@@ -61,11 +66,12 @@ def drafted(tmp_path: Path, new_company: Any, tool_servers: Any, messages_server
 
 
 def everybody_is_written_to(company: Any) -> None:
-    file = company.file("risk_scores", DAY)
-    scores = pq.read_table(file, partitioning=None)
-    at = scores.schema.get_field_index("next_action")
-    told = pa.array(["outreach"] * len(scores), scores.schema.field(at).type)
-    pq.write_table(scores.set_column(at, scores.schema.field(at), told), file)
+    file = company.file("action_plan", DAY)
+    plan = pq.read_table(file, partitioning=None)
+    wanted = {"action": "outreach", "state": "medium", "play": "check_in", "variant": "check_in", "stopped_at": None,
+              "cause": "usage_decline", "autonomy": "draft", "assigned": True, "control": False,
+              "propensity": 0.9, "variant_propensity": 1.0}  # fmt: skip
+    pq.write_table(pa.Table.from_pylist([row | wanted for row in plan.to_pylist()], plan.schema), file)
 
 
 def calls(answered: list[dict[str, Any]]) -> set[tuple[str, str | None]]:
@@ -81,6 +87,7 @@ def test_texts_that_give_orders_change_no_decision_no_call_and_nobody_elses_text
 
     scores = [each.rows("risk_scores", DAY)[list(DECIDED)] for each in (clean, hostile)]
     pd.testing.assert_frame_equal(*scores)
+    pd.testing.assert_frame_equal(clean.planned, hostile.planned)
     profiles = [each.rows("customer_profiles", DAY)[["customer_id", "contact_email"]] for each in (clean, hostile)]
     pd.testing.assert_frame_equal(*profiles)
 

@@ -1,6 +1,7 @@
 """`impact`: the verdict in words, its figures, and a page that needs nothing else."""
 
 import re
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,9 @@ def test_the_page_begins_with_the_verdict_needs_nothing_else_and_labels_what_is_
 
 
 def test_a_home_where_nothing_was_done_says_so_and_gets_no_store(copy):
+    for file in copy.home.glob("operations.db*"):
+        file.unlink()
+    shutil.rmtree(copy.home / "lake" / "business_outcomes")
     told = copy("impact", "--json").json
     assert (told["verdict"], "nobody was assigned" in told["in_words"]) == ("not enough data", True)
     assert not (copy.home / "operations.db").exists()

@@ -108,11 +108,11 @@ def test_a_scan_that_a_check_stopped_says_which_and_what_to_look_at(small):
         "customer_id,signed_up_at,plan\nC1,2024-01-01,pro\nC2,2024-01-01,\n", "utf-8"
     )
     sentence = small("scan").sentence
-    assert sentence.startswith(
-        "The scan stopped: check complete of customer_profiles did not pass (share complete 0.5, must exceed 0.95"
-    )
+    assert sentence.startswith("The scan stopped: check profiles_complete of customer_profiles did not pass (")
+    assert "share(complete) > 0.95" in sentence
+    assert "share complete" in sentence, sentence[150:700]
     assert "Nothing that depends on it was computed" in sentence
-    assert "settings.yaml" in sentence
+    assert sentence.endswith("Mend what it is about, or change the criterion in the workflow's manifest.")
     assert small("top").sentence.endswith(f"run `orchestrate scan --home {small.home}`.")
 
 

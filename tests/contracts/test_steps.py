@@ -227,7 +227,7 @@ def test_every_rule_has_a_case_that_breaks_it(name):
 
 
 def test_contracts_have_the_columns_and_types_of_the_lake_and_cover_every_table_of_a_scan():
-    by_day = {name for name, columns in LAKE_TABLES.items() if columns[-1].name == "scan_day"}
+    by_day = {name for name, columns in LAKE_TABLES.items() if columns[-1].name == "scan_day"} - {"business_outcomes"}
     assert by_day == REQUIRED.keys()
     for name in by_day:
         found = {column: str(declared.dtype) for column, declared in contract(name).columns.items()}

@@ -1,7 +1,6 @@
 """Faults: killed and concurrent backfills of a small company. Few by default, the full count with STRESS=1."""
 
 import hashlib
-import multiprocessing
 import os
 import random
 import time
@@ -95,13 +94,12 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(
-        ["orchestration_project.definitions", "orchestration_project.cli.scanning", "altair", "ibis.backends.duckdb",
-         "pandas", "pyarrow.csv", "vl_convert"]
-    )  # fmt: skip
-    return Company(Home(tmp_path_factory.mktemp("company")), server.Process)
+def company(
+    tmp_path_factory: pytest.TempPathFactory, process: Callable[..., BaseProcess], own_manifest: Any
+) -> Company:
+    made = Company(Home(tmp_path_factory.mktemp("company")), process)
+    own_manifest(made.home, {"evaluation.profiles_complete.severity": "warn"})
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +163,7 @@ def assert_comparable(versions: tuple[Contents, Contents]) -> None:
     first, second = versions
     assert first.keys() == second.keys()
     differing = {name for name in first if first[name] != second[name]}
-    assert differing == {f"{table}/scan_day={day}/part-0.parquet" for table in DAILY for day in DAYS}
+    assert differing == {f"{table}/scan_day={day}/part-0.parquet" for table in (*DAILY, "action_plan") for day in DAYS}
 
 
 def kill_while_writing(company: Company, table: str, chance: random.Random) -> None:

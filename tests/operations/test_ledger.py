@@ -1,5 +1,6 @@
 """The ledger: episodes follow where customers stand, and an action is recorded once whatever runs again."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
@@ -69,6 +70,17 @@ def test_a_scan_that_runs_again_changes_nothing(store):
     first = sync(store, 0, *standings)
     again = sync(store, 0, *standings)
     assert {name: row.id for name, row in first.items()} == {name: row.id for name, row in again.items()}
+
+
+def test_a_scan_at_the_same_moment_gets_the_episodes_that_the_other_has_begun(store):
+    standings = [Standing("C1", "medium"), Standing("C2", "high")]
+    with ThreadPoolExecutor() as pool:
+        with store.transaction("scan", NOW) as tx:
+            first = ledger.sync_episodes(tx, PERMIT, standings)
+            other = pool.submit(sync, store, 0, *standings)
+            wait([other], timeout=0.5)
+            assert not other.done()
+        assert {name: row.id for name, row in other.result(60).items()} == {name: row.id for name, row in first.items()}
 
 
 def test_a_scan_that_runs_again_with_mended_data_takes_up_the_episode_that_it_ended(store):

@@ -46,6 +46,27 @@ def test_a_message_is_claimed_by_one_worker_in_the_order_of_their_times(store):
     assert claim(store, "w3", at=later(minutes=1), channels=("file", "slack")) == ["M4", "M3"]
 
 
+NIGHT = {"start": 18, "end": 9, "weekends": True, "zone": "Asia/Tokyo", "usual": "UTC"}
+"""At `NOW`, 8 o'clock on a Monday in UTC, it is 17 o'clock in Tokyo."""
+
+
+def test_a_message_that_comes_into_quiet_hours_waits_for_their_end(store):
+    row = queued(store, message(quiet=NIGHT))[0]
+    assert claim(store, at=later(minutes=61)) == []
+    with store.reading() as session:
+        found = session.get_one(OutboxMessage, row.id)
+        assert (found.state, found.not_before) == ("pending", later(hours=16))
+    assert claim(store, at=later(hours=15, minutes=59)) == []
+    assert claim(store, at=later(hours=16)) == ["M1"]
+
+
+def test_a_message_that_was_claimed_before_quiet_hours_is_not_sent_in_them(store):
+    row = queued(store, message(quiet=NIGHT))[0]
+    assert claim(store, at=later(minutes=59)) == ["M1"]
+    assert begin(store, row, at=later(minutes=60)) is None
+    assert state_of(store, OutboxMessage, row.id) == "pending"
+
+
 def test_workers_that_claim_at_once_never_get_the_same(store, url, together):
     queued(store, *(message(f"M{n}") for n in range(60)))
     got = together(*[("claim_messages", url, f"w{n}", NOW.isoformat()) for n in range(3)])

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from orchestration_project.operations import ledger, reviews
+from orchestration_project.operations import ledger, outbox, reviews
 from orchestration_project.operations.models import Action, AuditEntry, OutboxMessage, ReviewItem
 from orchestration_project.operations.reviews import Refused
 
@@ -61,7 +61,7 @@ def test_only_who_claimed_an_item_can_decide_it(store):
     with pytest.raises(Refused, match="claimed by ann, not by bob"), store.transaction("bob", NOW) as tx:
         reviews.approve(tx, row.id)
     with (
-        pytest.raises(Refused, match="ann is deciding this until 2026-11-23 08:30 UTC"),
+        pytest.raises(Refused, match="this is being decided by ann until 2026-11-23 08:30 UTC"),
         store.transaction("bob", NOW) as tx,
     ):
         reviews.claim(tx, row.id)
@@ -165,6 +165,17 @@ def test_an_approval_that_was_not_carried_out_in_time_sends_nothing(store):
     assert carried(store, row.id, later(days=3)) is None
     assert outbox_rows(store) == []
     assert state_of(store, Action, row.action_id) == "expired"
+
+
+def test_what_is_approved_in_quiet_hours_waits_for_their_end(store):
+    quiet = {"start": 16, "end": 9, "weekends": False, "zone": "Asia/Tokyo", "usual": "UTC"}
+    told = asked(store, send=outbox.Address("file", "email", "ann@example.com", {"language": "en"}, quiet))
+    with store.transaction("ann", NOW) as tx:
+        reviews.claim(tx, told.id)
+        reviews.approve(tx, told.id)
+    message = carried(store, told.id)
+    assert message.not_before == later(hours=16)
+    assert message.quiet == quiet
 
 
 def test_an_action_that_was_cancelled_after_its_approval_sends_nothing(store):

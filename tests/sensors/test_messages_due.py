@@ -172,4 +172,4 @@ def test_a_mistake_in_the_settings_or_a_spoilt_store_is_said(outpost):
     outpost.home.sources_file.write_text("tables: {customers: {connector: fax}}", encoding="utf-8")
     assert "`tables.customers` does not fit" in outpost.look()
     outpost.home.operations.write_bytes(b"no database" * 999)
-    assert "the operations database" in outpost.look()
+    assert "The operations database" in outpost.look()

@@ -38,7 +38,7 @@ class Mcp:
         timeout_seconds: float,
         head: Letterhead,
         now: Callable[[], datetime],
-        allowed: frozenset[str] = EVERY,
+        allowed: frozenset[str],
     ) -> None:
         self._tools, self._timeout = Tools(servers, allowed & EVERY, ROLE), timeout_seconds
         self._head, self._now = head, now
@@ -50,8 +50,9 @@ class Mcp:
         self._stack.enter_context(self._portal.wrap_async_context_manager(self._tools))
         return self
 
-    def __exit__(self, *raised: Any) -> None:
-        self._stack.__exit__(*raised)
+    def __exit__(self, *_: object) -> None:
+        # Told of an error of the caller's, the connections' task groups would raise a group in its place.
+        self._stack.close()
 
     def send(self, message: Message) -> Receipt:
         """Calls the tool for the message; what it answers as `id` is the receipt."""

@@ -26,11 +26,14 @@ def channels(
     settings: ChannelSettings,
     home: Home,
     servers: Mapping[str, ToolServer] = NO_SERVERS,
+    tools: frozenset[str] = frozenset(),
     now: Callable[[], datetime] = utc_now,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Mapping[str, Channel]]:
     """The channels by name: `file` always, `smtp`, `slack` and `mcp` where they are configured.
+
+    `tools` are those that the workflow's acting roles may call; no other is called.
 
     In a dry run each is a folder of files. Raises `SettingsError` where a secret is missing; connects to nobody yet.
     """
@@ -42,7 +45,7 @@ def channels(
             if settings.dry_run:
                 opened[name] = File(home.outbox / DRY_RUN / name, head, now)
                 continue
-            channel = _opened(name, settings, servers, head, now, stack)
+            channel = _opened(name, settings, servers, tools, head, now, stack)
             opened[name] = Paced(channel, per_minute, clock, sleep) if per_minute else channel
         yield opened
 
@@ -89,6 +92,7 @@ def _opened(
     name: str,
     settings: ChannelSettings,
     servers: Mapping[str, ToolServer],
+    tools: frozenset[str],
     head: Letterhead,
     now: Callable[[], datetime],
     stack: ExitStack,
@@ -98,7 +102,7 @@ def _opened(
     if name == "mcp":
         from orchestration_project.operations.channels.mcp import Mcp
 
-        return stack.enter_context(Mcp(servers, settings.mcp.timeout_seconds, head, now))
+        return stack.enter_context(Mcp(servers, settings.mcp.timeout_seconds, head, now, tools))
     from orchestration_project.operations.channels.smtp import Login, Smtp
 
     told, login = settings.smtp, None

@@ -11,7 +11,7 @@ import pytest
 
 from orchestration_project.agents.servers import ToolServer
 from orchestration_project.operations.channel import PermanentFailure, TransientFailure, UncertainFailure
-from orchestration_project.operations.channels.mcp import Mcp
+from orchestration_project.operations.channels.mcp import EVERY, Mcp
 
 NAMES = ("crm", "email", "tasks", "chat")
 
@@ -20,9 +20,9 @@ NAMES = ("crm", "email", "tasks", "chat")
 def mcp(head: Any, now: Any) -> Iterator[Callable[..., Mcp]]:
     with ExitStack() as stack:
 
-        def opened(process: Any = None, url: str = "", timeout: float = 5) -> Mcp:
+        def opened(process: Any = None, url: str = "", timeout: float = 5, tools: frozenset[str] = EVERY) -> Mcp:
             servers = {name: ToolServer(url=url or f"{process.url}/{name}/mcp") for name in NAMES}
-            return stack.enter_context(Mcp(servers, timeout, head, now))
+            return stack.enter_context(Mcp(servers, timeout, head, now, tools))
 
         yield opened
 
@@ -80,9 +80,25 @@ def test_each_kind_is_given_to_its_tool_with_the_key(tool_servers: Any, mcp: Any
     assert calls[2]["text"] == "C1 is at risk"
 
 
+def test_a_tool_that_the_manifest_does_not_allow_is_not_called(tool_servers: Any, mcp: Any, message: Any) -> None:
+    process = tool_servers()
+    channel = mcp(process, tools=frozenset({"tasks.create", "crm.delete_everything"}))
+    channel.send(message("task"))
+    with pytest.raises(PermanentFailure, match=r"email\.send"):
+        channel.send(message("email", to="bo@customer.example"))
+    assert [call["tool"] for call in process.answered()] == ["tasks.create"]
+
+
 def test_a_key_that_is_sent_again_has_the_receipt_of_the_first_time(tool_servers: Any, mcp: Any, message: Any) -> None:
     channel = mcp(tool_servers())
     assert channel.send(message("task")) == channel.send(message("task"))
+
+
+def test_an_error_of_the_caller_comes_out_as_it_is(tool_servers: Any, head: Any, now: Any, message: Any) -> None:
+    servers = {"tasks": ToolServer(url=f"{tool_servers().url}/tasks/mcp")}
+    with pytest.raises(KeyError, match="of the caller"), Mcp(servers, 5, head, now, EVERY) as channel:
+        channel.send(message("task"))
+        raise KeyError("of the caller")
 
 
 def test_a_tool_that_takes_the_key_may_be_called_again_after_a_time_out(

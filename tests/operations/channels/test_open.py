@@ -48,7 +48,7 @@ def test_a_dry_run_composes_and_records_for_each_channel_and_needs_no_key_for_th
     home: Home, monkeypatch: pytest.MonkeyPatch, now: Any, message: Any
 ) -> None:
     monkeypatch.setenv("UNSUBSCRIBE_SECRET", "a secret for tests")
-    with channels(ChannelSettings.model_validate(ALL | {"dry_run": True}), home, NOBODY, now) as opened:
+    with channels(ChannelSettings.model_validate(ALL | {"dry_run": True}), home, NOBODY, now=now) as opened:
         opened["smtp"].send(message())
         opened["slack"].send(message("chat"))
         opened["mcp"].send(message("task"))

@@ -228,6 +228,9 @@ def make_tables() -> None:
     op.create_index("ix_review_items_carry_on", "review_items", ["carried_on_at", "state"], unique=False)
     op.create_index(op.f("ix_review_items_customer_id"), "review_items", ["customer_id"], unique=False)
     op.create_index("ix_review_items_expiry", "review_items", ["state", "expires_at"], unique=False)
+    op.create_index(
+        "ix_review_items_owner_page", "review_items", ["owner", "state", "priority", "deadline", "id"], unique=False
+    )
     op.create_index("ix_review_items_page", "review_items", ["state", "priority", "deadline", "id"], unique=False)
     op.create_index(
         "ix_review_items_queue_page", "review_items", ["queue", "state", "priority", "deadline", "id"], unique=False
