@@ -109,7 +109,7 @@ def _handed_over(
     latest, now = last_full_day(workspace.now()), workspace.now()
     try:
         permit = Permit.for_run(
-            context.run_id, context.run.tags, days, latest, fresh_sources(lake, workspace, days.last), now
+            context.run.run_id, context.run.tags, days, latest, fresh_sources(lake, workspace, days.last), now
         )
     except NotLive as error:
         return {"acted": f"no: {error}"}

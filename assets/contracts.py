@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.results import records
-from orchestration_project import escalations
 from orchestration_project.domain.days import DayRange
 from orchestration_project.partitions import day_keys
 
@@ -61,6 +60,8 @@ def with_contract(
 
 def _waits_for_a_person(about: str, lake: "Lake") -> bool:
     """Whether the manifest says of rows that are set aside that nothing goes on before somebody has looked."""
+    from orchestration_project import escalations
+
     if about not in lake.partitions(escalations.TABLE):
         return False
     items = lake.read(escalations.TABLE, [about], "about")

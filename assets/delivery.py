@@ -67,7 +67,7 @@ def outgoing(context: dg.OpExecutionContext, workspace: Workspace) -> "Iterator[
     from orchestration_project.outgoing import Outgoing
 
     with Store.open(workspace.home) as store:
-        yield Outgoing(workspace, store, f"run {context.run_id}")
+        yield Outgoing(workspace, store, f"run {context.run.run_id}")
 
 
 def counted(counts: Mapping[str, int]) -> dg.Output:

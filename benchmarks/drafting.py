@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from orchestration_project.agents.model import LanguageModel
 from orchestration_project.agents.replies import Replies
 from orchestration_project.agents.templates_model import Templates
 from orchestration_project.agents.writer import Result, write
+from orchestration_project.contracts.manifest import Play
 from orchestration_project.domain.rules import FAMILIES
 from orchestration_project.manifests import HEALTH, manifest
 from orchestration_project.settings import Home, LanguageModelSettings
@@ -29,7 +30,8 @@ def drafting(folder: Path) -> list[Row]:
     """1,000 messages, verified: by template, by a model one by one, by it in a batch, and once more."""
     people = [_person(n) for n in range(CUSTOMERS)]
     plays = manifest(Home(folder), HEALTH).roles["outreach_agent"].plays
-    requests = [facts.outreach(person, plays) for person in people]
+    planned = [_planned(n, plays) for n in range(CUSTOMERS)]
+    requests = [facts.outreach(person | plan, plays) for person, plan in zip(people, planned, strict=True)]
     strangers = facts.strangers(people)
 
     def timed(model: LanguageModel) -> tuple[float, Result]:
@@ -71,6 +73,13 @@ def _person(n: int) -> dict[str, Any]:
         "band": "medium", "factors": [], "contributions": {FAMILIES[n % 4]: 2.0}, "decline_pct": 20.0 + n % 70,
         "days_since_use": n % 20, "active_days_30d": n % 29,
     }  # fmt: skip
+
+
+def _planned(n: int, plays: Mapping[str, Play]) -> dict[str, str]:
+    """What a plan would say: each play, and each of its templates, in turn."""
+    name = list(plays)[n % len(plays)]
+    templates = plays[name].templates
+    return {"play": name, "variant": templates[n // len(plays) % len(templates)]}
 
 
 def _word(n: int) -> str:

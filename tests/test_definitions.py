@@ -16,7 +16,7 @@ from orchestration_project.settings import Home
 PROJECT = Path(__file__).parents[1]
 HEAVY = (
     "anthropic", "sklearn", "mcp", "altair", "vl_convert", "pandas", "pyarrow", "duckdb", "psycopg", "fsspec",
-    "pandera", "sqlalchemy", "alembic", "slack_sdk", "imap_tools",
+    "pandera", "ibis", "sqlalchemy", "alembic", "slack_sdk", "imap_tools",
 )  # fmt: skip
 COMMANDS = {
     "init",

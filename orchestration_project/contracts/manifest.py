@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration_project.contracts.criteria import Criterion, CriterionError
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
-from orchestration_project.domain.plan import Autonomy
-from orchestration_project.domain.rules import Family
+from orchestration_project.domain.rules import Autonomy, Family
 
 AGENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "collector": (

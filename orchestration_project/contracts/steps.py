@@ -21,8 +21,8 @@ from pandera.errors import SchemaError, SchemaErrorReason
 
 from orchestration_project.contracts.lake_tables import LAKE_TABLES, ContractError
 from orchestration_project.contracts.manifest import PLAY_TEMPLATES, SCORES
-from orchestration_project.domain.plan import AUTONOMY, STAGES
-from orchestration_project.domain.rules import FAMILIES
+from orchestration_project.domain.plan import STAGES
+from orchestration_project.domain.rules import AUTONOMY, FAMILIES
 from orchestration_project.domain.scoring import EXCEPTIONS
 from orchestration_project.domain.vocabulary import LANGUAGES
 

@@ -115,14 +115,16 @@ def lift(treated_outcomes: "Numbers", control_outcomes: "Numbers", confidence: f
 def sample_ratio(treated: int, control: int, expected_share: float) -> SampleRatio:
     """Exact binomial test of the sizes of both groups against the share that was to be in the control group.
 
-    Raises ValueError for a share that is not between 0 and 1, and for sizes that are no counts.
+    The p-value is twice the smaller tail, at most 1. Raises ValueError for a share that is not between 0 and 1, and for
+    sizes that are no counts.
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr, bdtrc
 
     expected = ranges.between("expected_share", expected_share)
     treated, control = ranges.count("treated", treated), ranges.count("control", control)
-    p_value = float(binomtest(control, treated + control, expected).pvalue) if treated + control else 1.0
-    return SampleRatio(treated, control, expected, p_value)
+    everybody = treated + control
+    tails = bdtr(control, everybody, expected), bdtrc(control - 1, everybody, expected)
+    return SampleRatio(treated, control, expected, min(1.0, 2 * float(min(tails))))
 
 
 def power(n_treated: int, n_control: int, base_rate: float, effect: float, alpha: float = ALPHA) -> float:

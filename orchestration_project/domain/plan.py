@@ -15,13 +15,10 @@ from ibis import _
 from orchestration_project.domain.bandit import chosen
 from orchestration_project.domain.control import control_flag
 from orchestration_project.domain.days import number
-from orchestration_project.domain.rules import FAMILIES
+from orchestration_project.domain.rules import AUTONOMY, FAMILIES, Autonomy
 from orchestration_project.domain.scoring import EXCEPTIONS
 
 Action = Literal["outreach", "alert"]
-Autonomy = Literal["shadow", "draft", "approve", "auto"]
-AUTONOMY: tuple[Autonomy, ...] = ("shadow", "draft", "approve", "auto")
-"""How far an action may go by itself, from not at all to the customer."""
 STAGES = (
     "low_risk", "no_score", "low_confidence", "no_play", "switched_off", "control_group", "leaving_announced",
     "no_address", "opted_out", "suppressed", "over_cap", "already_acted", "over_capacity",

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Family = Literal["usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context"]
 FAMILIES: tuple[Family, ...] = ("usage_decline", "support_tickets", "payment_issues", "engagement_drop", "context")
 """Factor families, in the order in which contributions are added up."""
+Autonomy = Literal["shadow", "draft", "approve", "auto"]
+AUTONOMY: tuple[Autonomy, ...] = ("shadow", "draft", "approve", "auto")
+"""How far an action may go by itself, from not at all to the customer."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]

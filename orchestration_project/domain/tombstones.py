@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-import ibis.expr.types as ir
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 PREFIX = "erased-"
 """What every pseudonym begins with."""
@@ -33,7 +35,7 @@ class Tombstones:
         """The pseudonym of an identifier, address or key."""
         return pseudonym(self.salt, text)
 
-    def flag(self, customer_id: ir.StringValue) -> ir.BooleanValue:
+    def flag(self, customer_id: "ir.StringValue") -> "ir.BooleanValue":
         """Whether the customers of a column were erased, on any engine with SHA-256; null where there is none."""
         digits = [each.removeprefix(PREFIX) for each in sorted(self.pseudonyms)]
         return (f"{self.salt}/" + customer_id).hexdigest("sha256").substr(0, DIGITS).isin(digits)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from orchestration_project.contracts.lake_tables import LAKE_TABLES, ContractError
 from orchestration_project.contracts.steps import BY_TYPE, LARGEST, REQUIRED, breach, contract, keeps, require_columns
-from orchestration_project.domain.plan import AUTONOMY, STAGES
+from orchestration_project.domain.plan import STAGES
+from orchestration_project.domain.rules import AUTONOMY
 from orchestration_project.engine import Engine
 
 DAY, TIME = date(2026, 11, 22), datetime(2026, 11, 23, 8)  # noqa: DTZ001 - the lake holds UTC without a zone
