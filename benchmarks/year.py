@@ -1,5 +1,6 @@
 """Year: the whole loop over twelve simulated months, day by day and with nobody there, against the true effect."""
 
+import gc
 import json
 import os
 import resource
@@ -22,7 +23,7 @@ from assets.ingestion import ingest_customers, ingest_facts, ingest_months
 from benchmarks.conduct import Conduct, conduct
 from benchmarks.measures import Row, row
 from orchestration_project.acting import Acting
-from orchestration_project.cli.runs import Runs
+from orchestration_project.cli.runs import COLLECT_AFTER, Runs
 from orchestration_project.domain.conduct import History
 from orchestration_project.domain.days import DayRange
 from orchestration_project.domain.effects import power
@@ -351,6 +352,8 @@ def child_year() -> None:
     """In a process of its own: a scenario, whose end is printed as JSON."""
     name, folder = os.environ["BENCH_SCENARIO"], Path(os.environ["BENCH_HOME"])
     changes, _ = SCENARIOS[name]
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     planned = {"customers": CUSTOMERS, "seed": SEED, "start": START, "months": 17, "monthly_churn": CHURN,
                "outreach_effect": EFFECT}  # fmt: skip
     lived = Year(folder, Company(**planned | changes), control_share=CONTROL_SHARE, by_dagster=BY_DAGSTER)
