@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from babel.numbers import format_decimal
 from orchestration_project.domain.claims import Facts, Strangers, wrong_claims
 
 CORPORA = sorted(Path(__file__).with_name("claims").glob("*.yaml"))
-UNSEEN = Path(__file__).parent / "claims" / "unseen" / "promises.yaml"
+UNSEEN = Path(__file__).parent / "claims" / "unseen"
 COMPANIES = ("Paxcento Labs", "Grafald SA", "Hülnexo GmbH", "Møltavo & Co", "Corstra Group", "Délrün Inc", "Novlia AB",
              "Kesmira Ltd")  # fmt: skip
 PEOPLE = ("Björn Costano", "Chloé Ilves", "Kofi Ekeland", "Júlia Bråten", "Mateo Ló", "Hana Horva", "Elif Günel",
@@ -60,6 +61,7 @@ class Customer:
         return Facts(self.truth)
 
 
+@cache
 def corpus(file: Path) -> Mapping[str, list[dict[str, str]]]:
     found: Mapping[str, list[dict[str, str]]] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return found
@@ -109,5 +111,12 @@ def test_at_least_95_of_100_true_mails_pass(file: Path) -> None:
 
 def test_of_promises_that_it_was_not_mended_by_the_verifier_stops_more_than_half() -> None:
     """A known limit: there is no end of ways to promise something. docs/agents.md says what follows from it."""
-    passed = wrongly_passed(UNSEEN)
+    passed = wrongly_passed(UNSEEN / "promises.yaml")
     assert len(passed) <= 80, Counter(passed)
+
+
+def test_of_texts_that_it_was_not_mended_by_it_tells_right_what_the_documentation_says() -> None:
+    """The same limit, of texts whose author knew nothing of the verifier: 90 of 100 stopped, 85 of 100 passed."""
+    passed, stopped = wrongly_passed(UNSEEN / "ninth.yaml"), wrongly_stopped(UNSEEN / "ninth.yaml")
+    assert len(passed) <= 20, Counter(passed)
+    assert len(stopped) <= 29, stopped
