@@ -29,7 +29,7 @@ def report_profiles(days: DayRange, fields: tuple[list[str], list[str]], lake: L
     shares = lake.engine.rows(coverage_by_field(last, [*fields[0], *(p for p in PARTS if p not in fields[0])]))[0]
     unique = unique_key("unique", profiles, ("customer_id", "scan_day"), lake.engine.rows)
     complete = shares.pop("complete")
-    least = sorted((name for name, share in shares.items() if share is not None), key=lambda name: shares[name])[:3]
+    least = sorted((name for name in fields[0] if shares[name] is not None), key=lambda name: shares[name])[:3]
     metadata = {
         "share complete": complete if complete is not None else "no customer",
         "least covered": ", ".join(f"{name} {shares[name]:.1%}" for name in least) or "nothing",

@@ -23,7 +23,7 @@ from assets.ingestion import ingest_customers, ingest_facts, ingest_months
 from benchmarks.conduct import Conduct, conduct
 from benchmarks.measures import Row, row
 from orchestration_project.acting import Acting
-from orchestration_project.cli.runs import COLLECT_AFTER, Runs
+from orchestration_project.cli.runs import Runs
 from orchestration_project.domain.conduct import History
 from orchestration_project.domain.days import DayRange
 from orchestration_project.domain.effects import power
@@ -353,7 +353,6 @@ def child_year() -> None:
     name, folder = os.environ["BENCH_SCENARIO"], Path(os.environ["BENCH_HOME"])
     changes, _ = SCENARIOS[name]
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
     planned = {"customers": CUSTOMERS, "seed": SEED, "start": START, "months": 17, "monthly_churn": CHURN,
                "outreach_effect": EFFECT}  # fmt: skip
     lived = Year(folder, Company(**planned | changes), control_share=CONTROL_SHARE, by_dagster=BY_DAGSTER)

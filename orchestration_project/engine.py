@@ -1,6 +1,7 @@
 """Engine: runs Ibis expressions on DuckDB. The only place that writes SQL; what is computed is decided elsewhere."""
 
 import csv
+import gc
 import json
 import re
 import uuid
@@ -14,6 +15,8 @@ import ibis.expr.types as ir
 
 from orchestration_project.settings import EngineSettings
 
+COLLECT_AFTER = 50_000
+"""New objects before garbage is looked for."""
 LONGEST_LINE = 1 << 24
 """Bytes that one line of a text file may have, and that are read at once."""
 ROWS_READ_AT_ONCE = 32_768
@@ -55,6 +58,8 @@ class Engine:
             limits["threads"] = settings.threads
         # Ibis takes longer to merge the steps of a query into fewer than DuckDB, which does so anyway, to read them.
         ibis.options.sql.fuse_selects = False
+        # Its expressions are trees of many objects that are gone soon: nobody needs to look at them every 700 objects.
+        gc.set_threshold(COLLECT_AFTER)
         self._ibis = ibis.duckdb.connect(":memory:", **limits)
         self._kept: list[str] = []
         # A partition may be replaced while this process runs: blocks of the old file must not be mixed with the new.

@@ -22,9 +22,6 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
-COLLECT_AFTER = 50_000
-"""New objects before garbage is looked for."""
-
 INSTANCE = """\
 # The Dagster instance of this home. Runs from the UI wait in line: one scan at a time is the safe choice.
 nux:
@@ -132,10 +129,8 @@ def opened(home: Home, report: Callable[[str], None] = lambda _: None) -> Iterat
 
     with dg.DagsterInstance.get() as instance:
         runs = Runs(workspace, instance, report)
-        # What is loaded by now stays until the end, and expressions are trees of many objects that are gone soon: to
-        # look for garbage among all of them, for every 700 new ones and at the end, takes a sixth of a scan.
+        # What is loaded by now stays until the end; to look for garbage in it until then takes a tenth of a scan.
         gc.freeze()
-        gc.set_threshold(COLLECT_AFTER)
         yield runs
 
 
