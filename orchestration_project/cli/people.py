@@ -156,14 +156,20 @@ def suppress(
     whom: Annotated[str, typer.Argument(help="customer_id, or an e-mail address.")],
     reason: WhyOption,
     until: Annotated[str | None, typer.Option(help="Last day without mail (UTC); default: for good.")] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="End the suppressions that hold, instead.")] = False,
     as_user: UserOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send no e-mail to a customer or an address any more; what waits for them is cancelled."""
-    from orchestration_project.cli.setting_aside import suppress as run
+    from orchestration_project.cli import setting_aside
 
-    run(Home.find(home), whom, reason, until, as_user, as_json)
+    if lift and until is not None:
+        raise typer.BadParameter("pass --until or --lift, not both")
+    if lift:
+        setting_aside.lift(Home.find(home), whom, reason, as_user, as_json)
+    else:
+        setting_aside.suppress(Home.find(home), whom, reason, until, as_user, as_json)
 
 
 @people_app.command()

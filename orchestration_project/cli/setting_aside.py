@@ -31,6 +31,26 @@ def suppress(home: Home, whom: str, reason: str, until: str | None, as_user: str
         say(f"No e-mail goes to {whom} any more{f' until the end of {until} (UTC)' if until else ''}.")
 
 
+def lift(home: Home, whom: str, reason: str, as_user: str | None, as_json: bool) -> None:
+    """Ends the suppressions of a customer, or of an address, that hold."""
+    from orchestration_project.operations import suppressions
+
+    workspace, who = Workspace(home), user(as_user)
+    _needs(reason)
+    with opened_store(home) as store, store.transaction(who, workspace.now()) as tx:
+        rows = suppressions.of(tx.session, whom, workspace.now())
+        ended = [row for row in rows if suppressions.lift(tx, row.id, reason)]
+    if not ended:
+        raise CommandError(
+            f"No suppression of exactly {whom!r} holds that could be lifted; name the customer or the address that is "
+            "suppressed. Those of who was erased stay."
+        )
+    if as_json:
+        emit_json([row.values() for row in ended])
+    else:
+        say(f"{whom} is no longer suppressed. A customer and their address are suppressed each by themselves.")
+
+
 def override(
     home: Home, customer: str, score: float, reason: str, until: str, as_user: str | None, as_json: bool
 ) -> None:

@@ -52,6 +52,12 @@ def lift(tx: Transaction, suppression_id: str, reason: str) -> bool:
     return True
 
 
+def of(session: orm.Session, whom: str, now: datetime) -> Sequence[Suppression]:
+    """Those that hold of exactly this customer, or exactly this address."""
+    named = sa.or_(Suppression.customer_id == whom, Suppression.address == address_of(whom))
+    return session.scalars(sa.select(Suppression).where(named, _holds(now)).order_by(Suppression.id)).all()
+
+
 def active(session: orm.Session, now: datetime) -> Sequence[Suppression]:
     """All suppressions that hold at a time."""
     return session.scalars(sa.select(Suppression).where(_holds(now)).order_by(Suppression.id)).all()

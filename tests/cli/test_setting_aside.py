@@ -56,10 +56,24 @@ def test_a_customer_or_an_address_is_suppressed_for_good_or_until_the_end_of_a_d
     assert second.ends_at == day(TODAY + timedelta(10))
 
 
+def test_a_suppression_is_lifted_with_a_reason_and_others_stay(scanned):
+    for whom in ("C1", "ann@example.com", "bo@example.com"):
+        scanned.shell("suppress", whom, "--reason", "left")
+    assert scanned.shell("suppress", "Ann@Example.com", "--lift", "--reason", "is back").code == 0
+    ended = {row.address or row.customer_id: row.ends_at is not None for row in scanned.rows(Suppression)}
+    assert ended == {"C1": False, "ann@example.com": True, "bo@example.com": False}
+    again = scanned.shell("suppress", "ann@example.com", "--lift", "--reason", "is back")
+    assert again.sentence.startswith("No suppression of exactly 'ann@example.com' holds")
+
+
 SET = ("override", "C1", "--score", 9, "--reason", "x", "--until")
 WRONG = {
     "nobody": (("suppress", "C99", "--reason", "x"), "'C99' is neither a customer in the lake nor one e-mail address"),
     "two addresses": (("suppress", "a@example.com,b@example.com", "--reason", "x"), "'a@example.com,b@example.com' is"),
+    "nobody to lift": (
+        ("suppress", "C1", "--lift", "--reason", "x"),
+        "No suppression of exactly 'C1' holds that could",
+    ),
     "no reason": (("suppress", "C1", "--reason", " "), "--reason is empty; say why."),
     "a day that is over": ((*SET, "2025-03-01"), "--until 2025-03-01 is over (UTC); name a later day."),
     "no date": ((*SET, "soon"), "--until 'soon' is no date; write it as 2026-11-22."),
