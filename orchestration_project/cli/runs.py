@@ -130,8 +130,8 @@ def opened(home: Home, report: Callable[[str], None] = lambda _: None) -> Iterat
 
     with dg.DagsterInstance.get() as instance:
         runs = Runs(workspace, instance, report)
-        # What is loaded by now stays until the end; to look for garbage in it until then takes a tenth of a scan. DuckDB
-        # complains at the end of what it can't free, so what belongs to it is left out.
+        # What is loaded by now stays until the end; to look for garbage in it until then takes a tenth of a scan. What
+        # belongs to DuckDB is left out: it complains at the end of what can't be freed.
         if "duckdb" not in sys.modules:
             gc.freeze()
         yield runs
