@@ -1,7 +1,6 @@
 """Validation: how well scores tell who leaves, with intervals by customer, and whether one is better than another."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,6 @@ CONFIDENCE = 0.95
 STEPS = 2000
 """Different values that a score is told apart into, at most."""
 PSI_BINS = 10
-
-RANKING = ("auc", "average_precision", "top_decile_lift")
-CALIBRATED = ("log_loss", "brier", "slope", "intercept")
 
 
 @dataclass(frozen=True)
@@ -55,32 +51,26 @@ def metrics(scored: Scored, seed: int = 0) -> dict[str, Figure]:
 
 
 def difference(one: Scored, other: Scored, metric: str, seed: int = 0) -> Figure:
-    """`metric` of one score minus that of another on the same rows, with its interval over the same draws."""
-    parts = [(_levels(each.score), each) for each in (one, other)]
-
-    def gap(weight: "np.ndarray") -> float:
-        found = [
-            _measured(levels, *_sides(code, each, weight, len(levels)), each.calibrated)[metric]
-            for (levels, code), each in parts
-        ]
-        return found[0] - found[1]
-
-    return _figure(gap(one.weight), [gap(weight) for weight in _resampled(one, seed)])
+    """`metric` (of `RANKING` or `LOSSES`) of one score minus that of another on the same rows, with its interval."""
+    (gap,) = _gaps(one, other, metric, [one.weight])
+    return _figure(gap, _gaps(one, other, metric, _resampled(one, seed)))
 
 
 def share_above_zero(one: Scored, other: Scored, metric: str, seed: int = 0) -> float:
-    """Share of draws in which `metric` of one score is above that of the other; ties count half."""
+    """Share of draws in which `metric` (of `RANKING` or `LOSSES`) is above that of the other; ties count half."""
     import numpy as np
 
-    gaps = []
+    return float(np.mean(np.sign(_gaps(one, other, metric, _resampled(one, seed))) / 2 + 0.5))
+
+
+def _gaps(one: Scored, other: Scored, metric: str, weights: "list[np.ndarray]") -> list[float]:
+    """`metric` of one score minus that of another, of rows by each set of weights."""
     parts = [(_levels(each.score), each) for each in (one, other)]
-    for weight in _resampled(one, seed):
-        found = [
-            _measured(levels, *_sides(code, each, weight, len(levels)), each.calibrated)[metric]
-            for (levels, code), each in parts
-        ]
-        gaps.append(found[0] - found[1])
-    return float(np.mean(np.sign(gaps) / 2 + 0.5))
+
+    def measured(weight: "np.ndarray") -> list[float]:
+        return [_metric(metric, levels, *_sides(code, each, weight, len(levels))) for (levels, code), each in parts]
+
+    return [found - compared for found, compared in map(measured, weights)]
 
 
 def population_stability(expected: "np.ndarray", found: "np.ndarray") -> tuple[float, float]:
@@ -204,12 +194,16 @@ def _resampled(scored: Scored, seed: int) -> "list[np.ndarray]":
     return [scored.weight * random.poisson(1, people)[customer] for _ in range(RESAMPLES)]
 
 
-def _measured(levels: "np.ndarray", left: "np.ndarray", stayed: "np.ndarray", calibrated: bool) -> Mapping[str, float]:
-    found = {
-        "auc": _auc(left, stayed), "average_precision": _average_precision(left, stayed),
-        "top_decile_lift": _lift(left, stayed),
-    }  # fmt: skip
-    return found | _calibration(levels, left, stayed) if calibrated else found
+def _measured(levels: "np.ndarray", left: "np.ndarray", stayed: "np.ndarray", calibrated: bool) -> dict[str, float]:
+    names = [*RANKING, *(LOSSES if calibrated else ())]
+    found = {name: _metric(name, levels, left, stayed) for name in names}
+    if calibrated:
+        found["intercept"], found["slope"] = _recalibration(levels, left, stayed)
+    return found
+
+
+def _metric(name: str, levels: "np.ndarray", left: "np.ndarray", stayed: "np.ndarray") -> float:
+    return RANKING[name](left, stayed) if name in RANKING else LOSSES[name](levels, left, stayed)
 
 
 def _auc(left: "np.ndarray", stayed: "np.ndarray") -> float:
@@ -237,15 +231,27 @@ def _lift(left: "np.ndarray", stayed: "np.ndarray") -> float:
     return float((taken * share).sum() / taken.sum() / (left.sum() / total)) if left.sum() else math.nan
 
 
-def _calibration(levels: "np.ndarray", left: "np.ndarray", stayed: "np.ndarray") -> dict[str, float]:
+RANKING = {"auc": _auc, "average_precision": _average_precision, "top_decile_lift": _lift}
+"""Metrics of the order of scores, from those who left and who stayed at each level."""
+
+
+def _log_loss(levels: "np.ndarray", left: "np.ndarray", stayed: "np.ndarray") -> float:
     import numpy as np
 
-    total = left.sum() + stayed.sum()
+    losses = left * np.logaddexp(0, -levels) + stayed * np.logaddexp(0, levels)
+    return float(losses.sum() / (left.sum() + stayed.sum()))
+
+
+def _brier(levels: "np.ndarray", left: "np.ndarray", stayed: "np.ndarray") -> float:
+    import numpy as np
+
     probability = 1 / (1 + np.exp(-levels))
-    loss = (left * np.logaddexp(0, -levels) + stayed * np.logaddexp(0, levels)).sum() / total
-    brier = (left * (1 - probability) ** 2 + stayed * probability**2).sum() / total
-    intercept, slope = _recalibration(levels, left, stayed)
-    return {"log_loss": float(loss), "brier": float(brier), "slope": slope, "intercept": intercept}
+    losses = left * (1 - probability) ** 2 + stayed * probability**2
+    return float(losses.sum() / (left.sum() + stayed.sum()))
+
+
+LOSSES = {"log_loss": _log_loss, "brier": _brier}
+"""Metrics of probabilities, from their log-odds, and those who left and who stayed at each level."""
 
 
 def _recalibration(levels: "np.ndarray", left: "np.ndarray", stayed: "np.ndarray") -> tuple[float, float]:
