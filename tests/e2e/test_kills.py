@@ -329,7 +329,6 @@ def _without_file(home: Home) -> None:
         file.unlink()
 
 
-@pytest.mark.skipif(not STRESS, reason="takes minutes; `make stress` runs it")
 def test_whatever_is_killed_nothing_is_sent_twice_or_lost_and_what_nobody_knows_is_asked(
     scanned: Home, peers: Peers, database: tuple[str, Database], process: Callable[..., BaseProcess],
     own_manifest: Any, tmp_path: Path,
