@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .demo
+PORT ?= 3000
 
 .PHONY: demo test install dev lint types contracts format stress bench docs lock clean
 
@@ -24,7 +25,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 dev: install  ## Open the Dagster UI on the demo home
 	@$(BIN)/orchestrate doctor --home $(DEMO_HOME) >/dev/null || $(BIN)/orchestrate doctor --home $(DEMO_HOME)
-	ORCHESTRATE_HOME=$(abspath $(DEMO_HOME)) DAGSTER_HOME=$(abspath $(DEMO_HOME))/dagster $(BIN)/dg dev
+	ORCHESTRATE_HOME=$(abspath $(DEMO_HOME)) DAGSTER_HOME=$(abspath $(DEMO_HOME))/dagster PYTHONWARNINGS=ignore $(BIN)/dg dev --port $(PORT)
 
 lint: install
 	$(BIN)/ruff check .

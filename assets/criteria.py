@@ -51,15 +51,15 @@ def with_criteria(
     told = {row["scan_day"]: row for row in lake.engine.rows(rows.group_by("scan_day").agg(**verdicts))}
     # A day without rows is in no group, and still has to meet what is asked of its rows.
     nobody = lake.engine.rows(rows.limit(0).agg(**verdicts))[0] if len(told) < len(days) else {}
-    why = {name: value for name, value in (result.metadata or {}).items() if name in TELLING}
+    newest = {name: value for name, value in (result.metadata or {}).items() if name in TELLING}
     checks = [
-        _judged(name, manifest, {day: told.get(day, nobody)[name] for day in days.dates}, why) for name in criteria
+        _judged(name, manifest, {day: told.get(day, nobody)[name] for day in days.dates}, newest) for name in criteria
     ]
     return result._replace(check_results=[*(result.check_results or ()), *checks])
 
 
 def _judged(
-    name: str, manifest: Manifest, verdicts: dict[date, bool | None], why: Mapping[str, Any]
+    name: str, manifest: Manifest, verdicts: dict[date, bool | None], newest: Mapping[str, Any]
 ) -> dg.AssetCheckResult:
     """An error where the newest scan fails what is to stop it; older scans of a range only warn."""
     criterion = manifest.evaluation[name]
@@ -76,7 +76,7 @@ def _judged(
             "days": len(verdicts),
             "days that fail": len(failed),
             "first of them": ", ".join(str(day) for day in failed[:5]) or "none",
-            **(why if failed else {}),
+            **(newest if failed and failed[-1] == max(verdicts) else {}),
         },
     )
 

@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from assets.results import records, unique_key, written
+from assets.results import DECIMALS, records, unique_key, written
 from orchestration_project import charts
 from orchestration_project.domain.completeness import PARTS, coverage_by_field
 from orchestration_project.domain.days import DayRange
@@ -31,7 +31,7 @@ def report_profiles(days: DayRange, fields: tuple[list[str], list[str]], lake: L
     complete = shares.pop("complete")
     least = sorted((name for name in fields[0] if shares[name] is not None), key=lambda name: shares[name])[:3]
     metadata = {
-        "share complete": complete if complete is not None else "no customer",
+        "share complete": round(complete, DECIMALS) if complete is not None else "no customer",
         "least covered": ", ".join(f"{name} {shares[name]:.1%}" for name in least) or "nothing",
         "coverage per field": records([{"field": name, "share": share} for name, share in shares.items()]),
         "fields not connected": ", ".join(fields[1]) or "none",
@@ -110,8 +110,8 @@ def _pictures(days: DayRange, lake: Lake) -> dict[str, dg.MetadataValue]:
     trend = lake.engine.frame(banded.group_by(["scan_day", "band"]).agg(customers=_.count()))
     actions = lake.engine.rows(last.group_by("next_action").agg(customers=_.count()).order_by("next_action"))
     return {
-        "scores": charts.score_histogram(bars, days.last.isoformat()),
-        "bands": charts.band_trend(trend),
+        "customers by score": charts.score_histogram(bars, days.last.isoformat()),
+        "customers by band": charts.band_trend(trend),
         "next actions": records(actions),
     }
 

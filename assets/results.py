@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 OWNERS = ["team:customer-success"]
+DECIMALS = 4
+"""Decimals of a figure in the UI; tables in the lake have all."""
 ROW_COUNT = "dagster/row_count"
 KINDS = {"ibis", "duckdb", "parquet"}
 
@@ -33,9 +35,11 @@ def tell_rows(context: dg.AssetExecutionContext, rows: Mapping[str, int]) -> Non
 
 
 def records(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
-    """Rows as a table in the UI."""
+    """Rows as a table in the UI; `none` where there are none."""
+    if not rows:
+        return dg.MetadataValue.text("none")
     plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
-    schema = dg.TableSchema([dg.TableColumn(name, "string") for name in (plain[0] if plain else {"nothing": ""})])
+    schema = dg.TableSchema([dg.TableColumn(name, "string") for name in plain[0]])
     return dg.MetadataValue.table([dg.TableRecord(row) for row in plain], schema=schema)
 
 
@@ -52,4 +56,6 @@ def unique_key(name: str, table: "ir.Table", key: Sequence[str], rows: Any) -> d
 
 
 def _plain(value: Any) -> str | int | float | bool | None:
-    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    return value if isinstance(value, (str, int, bool)) or value is None else str(value)

@@ -27,6 +27,9 @@ from orchestration_project.contracts.manifest import Connection, Manifest
 from orchestration_project.sources.collected import PARTS
 
 PROFILES, TRENDS, SCORES = "customer_profiles", "usage_trends", "risk_scores"
+PLAN = "action_plan"
+TEXTS = {"outreach": "outreach_drafts", "alert": "account_alerts"}
+"""What is written for each action of the plan."""
 REVIEW = "review"
 Row = Mapping[str, Any]
 
@@ -55,8 +58,8 @@ class Found(NamedTuple):
 def chain(facts: Row, scan: Scan) -> list[Envelope]:
     """The handoffs of a customer in the order of its steps, each step's failures first.
 
-    `facts` are `customer_id`, one row (or None) under the name of each table that a step writes, and lists of rows
-    under `escalations` and `quarantine`. Raises `HandoffError` where a row does not fit its contract.
+    `facts` are `customer_id`, one row (or None) under the name of each table that a step writes and of the plan, and
+    lists of rows under `escalations` and `quarantine`. Raises `HandoffError` where a row does not fit its contract.
     """
     try:
         return list(_chain(facts, scan))
@@ -130,16 +133,24 @@ def _result(step: str, facts: Row, failures: Sequence[Envelope], scan: Scan) -> 
     table = scan.workflow.roles[step].output
     row = facts.get(table)
     found = RESULTS[table](row) if row else _nothing(table, facts, scan)
-    to = _next_step(step, row, scan.workflow) if row else None
+    to = _next_step(step, row, facts.get(PLAN), scan.workflow) if row else None
     at = row["scored_at"] if row and table == SCORES else scan.written_at.get(table, max(scan.written_at.values()))
     tried = [each.attempt for each in failures if each.status == "failed"]
     return _enveloped(step, facts, scan, found, at, max(tried, default=1), to)
 
 
-def _next_step(step: str, row: Row, workflow: Manifest) -> str | None:
-    """Where the manifest leads; to a person, where the score or the text must not be acted on without one."""
+def _next_step(step: str, row: Row, plan: Row | None, workflow: Manifest) -> str | None:
+    """Where the manifest leads; to a person, where the score or the text must not be acted on without one.
+
+    Where there is a plan, it says what the score leads to: a stay in a band outlasts scores just beyond its edge.
+    """
     if row.get("next_action") == "human_review" or row.get("state") == "review":
         return REVIEW
+    if plan and workflow.roles[step].output == SCORES:
+        wanted = TEXTS.get(plan["action"])
+        planned = (name for name, role in workflow.roles.items() if role.output == wanted)
+        if to := next(planned, None):
+            return to
     return next((each.to for each in workflow.following(step) if takes(each, row.get("score"))), None)
 
 
@@ -171,8 +182,9 @@ def _nothing(table: str, facts: Row, scan: Scan) -> Found:
     """Why a step has no row about a customer who came to it."""
     if table not in scan.written_at:
         return Found(None, "missing", ["not_computed"])
-    opted_out = (facts.get(PROFILES) or {}).get("opted_out")
-    return Found(None, "missing", ["opted_out" if opted_out and table == "outreach_drafts" else "not_written"])
+    stopped = (facts.get(PLAN) or {}).get("stopped_at")
+    opted_out = table == TEXTS["outreach"] and (facts.get(PROFILES) or {}).get("opted_out")
+    return Found(None, "missing", [stopped or ("opted_out" if opted_out else "not_written")])
 
 
 def _profile(row: Row) -> Found:

@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from orchestration_project import escalations
-from orchestration_project.chains import RESULTS, Scan, chain
+from orchestration_project.chains import PLAN, RESULTS, Scan, chain
 from orchestration_project.contracts.handoff import Envelope, HandoffError
 from orchestration_project.contracts.manifest import Manifest
 from orchestration_project.domain.rules import RHYTHM_DAYS
@@ -62,7 +62,9 @@ class Handoffs:
 
     def _facts(self, customers: Sequence[str] | None = None) -> ir.Table:
         """One row per customer, of all or of some, as `chain` wants them."""
-        parts = {name: _as_structs(self._lake.read(name, [self._key], "scan_day"), name) for name in self._tables}
+        planned = [PLAN] if self._key in self._lake.partitions(PLAN) else []
+        tables = [*self._tables, *planned]
+        parts = {name: _as_structs(self._lake.read(name, [self._key], "scan_day"), name) for name in tables}
         parts |= {escalations.TABLE: self._escalations(), QUARANTINE: self._quarantine()}
         wanted = {
             name: part if customers is None else part.filter(part.customer_id.isin(customers))

@@ -299,7 +299,7 @@ def _of_effect(play: str | None, found: Effect) -> Iterator[dict[str, Any]]:
            "play": play}  # fmt: skip
     if ratio is not None:
         yield _share("control_share", Share(ratio.control, ratio.treated + ratio.control)) | {"play": play}
-        yield {"metric": "control_share_declared", "value": ratio.expected_share, "play": play}
+        yield {"metric": "control_share_declared", "value": round(ratio.expected_share, 9), "play": play}
 
 
 def arms(finding: Finding) -> Any:

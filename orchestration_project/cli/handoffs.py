@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from orchestration_project.cli.console import table, working
@@ -30,7 +30,7 @@ def show_handoffs(home: Home, customer: str | None, day: str | None, workflow: s
             _print(handoffs.each())
         else:
             with working("Reading handoffs"):
-                _summarize(handoffs.each(), scanned)
+                _summarize(handoffs.each(), scanned, list(found.roles))
 
 
 def _known(handoffs: list[Envelope], customer: str, day: date) -> list[Envelope]:
@@ -47,7 +47,10 @@ def _print(handoffs: Iterable[Envelope]) -> None:
         sys.stdout.write(each.model_dump_json() + "\n")
 
 
-def _summarize(handoffs: Iterable[Envelope], day: date) -> None:
+def _summarize(handoffs: Iterable[Envelope], day: date, steps: Sequence[str]) -> None:
     counts = Counter((each.step, each.status, each.next_step) for each in handoffs)
-    rows = [(*way, f"{number:,}") for way, number in counts.items()]
+    rows = [
+        (*way, f"{number:,}")
+        for way, number in sorted(counts.items(), key=lambda each: (steps.index(each[0][0]), str(each[0])))
+    ]
     table(f"Handoffs of {day}", ("step", "status", "next step", "handoffs"), rows, right=("handoffs",))

@@ -42,7 +42,9 @@ def list_items(
     rows = [_row(each, now) for each in items]
     table(f"Review items: {state}", COLUMNS, rows, right=("priority",))
     if more:
-        out.print(f"More: orchestrate reviews list --after {more.id[:SHORT]}", markup=False, soft_wrap=True)
+        same = "".join(f" --{name} {value}" for name, value in (("queue", queue), ("owner", owner)) if value)
+        same += f" --state {state} --limit {limit} --home {home.path}"
+        out.print(f"More: orchestrate reviews list --after {more.id[:SHORT]}{same}", markup=False, soft_wrap=True)
 
 
 def _row(item: "ReviewItem", now: datetime) -> tuple[Any, ...]:
@@ -71,21 +73,24 @@ def show_item(home: Home, start: str, as_json: bool) -> None:
     _print_context(item.context)
     _print_text(item)
     _print_history(history, now)
-    out.print("\n" + how_to_decide(item), markup=False, soft_wrap=True)
+    out.print("\n" + how_to_decide(item, home), markup=False, soft_wrap=True)
 
 
-def how_to_decide(item: "ReviewItem") -> str:
+def how_to_decide(item: "ReviewItem", home: Home) -> str:
     """What can be done with an item, as commands."""
     from orchestration_project.operations.reviews import UNCERTAIN
 
     if item.state != "open":
         return "Nothing is left to decide."
-    command, name = "orchestrate reviews", item.id[:SHORT]
+    command, name, here = "orchestrate reviews", item.id[:SHORT], f"--home {home.path}"
     if item.reason_code == UNCERTAIN:
-        return f"Decide: {command} resolve {name} --as sent (or resend, give_up) --reason ..."
+        return f"Decide: {command} resolve {name} {here} --as sent (or resend, give_up) --reason ..."
     if item.action_id is None:
-        return f"Decide: {command} resolve {name} --reason ..."
-    return f"Decide: {command} approve {name}, {command} edit {name}, or {command} reject {name} --reason ..."
+        return f"Decide: {command} resolve {name} {here} --reason ..."
+    return (
+        f"Decide: {command} approve {name} {here}\n    or: {command} edit {name} {here}\n"
+        f"    or: {command} reject {name} {here} --reason ..."
+    )
 
 
 def _head(item: "ReviewItem", action: "Action | None", now: datetime) -> Iterator[str]:

@@ -94,6 +94,7 @@ def explanation(lake: Lake, workspace: Workspace, customer: str, day: date) -> d
         "signals": {name: _plain(factors[name]) for name in SIGNALS},
         "points": {} if learned is None else _signal_points(lake, workspace, learned, factors),
         "exception": factors["exception"],
+        "plan": _plan(lake, customer, day),
         "rules_version": factors["rules_version"],
     }
 
@@ -147,6 +148,14 @@ def connected(factors: dict[str, Any]) -> list[str]:
     return [family for family in FAMILIES if factors[f"{family}_reason"] != "source_not_connected"]
 
 
+def _plan(lake: Lake, customer: str, day: date) -> dict[str, Any] | None:
+    """What is done for a customer, or where that stopped; None where the day has no plan."""
+    if day.isoformat() not in lake.partitions("action_plan"):
+        return None
+    plan = _row(lake, "action_plan", customer, day)
+    return {name: plan[name] for name in ("action", "state", "since", "play", "cause", "stopped_at", "autonomy")}
+
+
 def _row(lake: Lake, name: str, customer: str, day: date) -> dict[str, Any]:
     rows = lake.read(name, [day.isoformat()], "scan_day")
     found = lake.engine.rows(rows.filter(rows.customer_id == customer))
@@ -178,6 +187,8 @@ def _print_explanation(explained: dict[str, Any]) -> None:
         f"band {_styled(explained['band'])}, confidence {explained['confidence']:.2f}, "
         f"next action [bold]{explained['next_action']}[/]"
     )
+    if plan := explained["plan"]:
+        out.print(_in_words(plan, explained["band"]))
     rows = [
         (each["family"], _number(each["severity"]), _number(each["points"]), each["missing"])
         for each in explained["families"]
@@ -195,6 +206,15 @@ def _print_explanation(explained: dict[str, Any]) -> None:
     table("Signals", ("signal", "value"), known, right=("value",))
     out.print(f"Points add up to the score minus 1. Weights {explained['weights_version']}, "
               f"rules {explained['rules_version']}.")  # fmt: skip
+
+
+def _in_words(plan: dict[str, Any], band: str | None) -> str:
+    """A plan in one sentence, with the stay that decides where the score alone would not."""
+    what = f"{plan['action']} by {plan['play']}" if plan["play"] else plan["action"]
+    stopped = f", stopped at {plan['stopped_at']}" if plan["play"] and plan["stopped_at"] else ""
+    stays = plan["state"] not in (None, band)
+    since = f" since {plan['since']}" if plan["since"] else ""
+    return f"Plan: {what}{stopped}" + (f"; still in band {plan['state']}{since}" if stays else "")
 
 
 def _print_change(change: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def test_a_source_tells_rows_read_kept_quarantined_and_its_newest(company, last,
 
 @pytest.mark.parametrize(
     ("name", "title"),
-    [("scores", "Customers by risk score, 2026-06-29"), ("bands", "Customers by band")],
+    [("customers by score", "Customers by risk score, 2026-06-29"), ("customers by band", "Customers by band")],
 )
 def test_scores_come_with_pictures_that_a_browser_shows(last, name, title):
     found = PNG.match(last["risk_scores"][name])
