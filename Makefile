@@ -43,7 +43,7 @@ format: install  ## Format the code
 
 stress: install  ## The fault tests in full: 50 killed backfills, 20 concurrent pairs, 500 killed senders, 750 kills from plan to peers, three years, thorough properties
 	STRESS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q tests -m slow
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q tests/domain/test_point_in_time.py tests/operations/test_any_order.py
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q $(shell grep -rlE "@given|RuleBased" tests)
 
 bench: install  ## Measure speed as ratios; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -72,6 +72,7 @@ class Acting:
         drafts = self._joined(DRAFTS)
         with self._store.transaction(WHO, self._permit.now) as tx:
             episodes = self._episodes(tx)
+            withdrawn = self._withdraw(tx, "outreach")
             self._assign(tx, "outreach", desk, episodes)
             wanted = [self._action(row, "outreach", episodes, _state(row)) for row in drafts]
             new = {each.customer_id: each for each in ledger.record(tx, self._permit, wanted)}
@@ -80,7 +81,9 @@ class Acting:
             messages = [self._message(row, new[row["customer_id"]], desk) for row in rows if _state(row) == "queued"]
             reviews.raise_items(tx, asked, self._permit)
             outbox.enqueue(tx, self._permit, messages)
-        return Counter({"new actions": len(new), "to be decided": len(asked), "queued": len(messages)})
+        return Counter({
+            "new actions": len(new), "to be decided": len(asked), "queued": len(messages), "withdrawn": withdrawn,
+        })  # fmt: skip
 
     def raise_alerts(self) -> Counter[str]:
         """Tasks for account managers: opened, brought up to date while open, closed once they are not needed."""
@@ -97,7 +100,7 @@ class Acting:
             due = self._permit.now + timedelta(hours=self._workflow.escalation.deadline_hours)
             tasks = [self._task(row, new.get(row["customer_id"]), due) for row in alerts if row["autonomy"] != "shadow"]
             opened = ledger.raise_tasks(tx, self._permit, tasks)
-            closed = self._close_recovered(tx)
+            closed, withdrawn = self._close_recovered(tx), self._withdraw(tx, "alert")
             rows = [row for row in planned if row["customer_id"] in new]
             asked = [self._question(row, new[row["customer_id"]], desk) for row in rows if _state(row) == "in_review"]
             messages = [self._alert(row, new[row["customer_id"]], desk, due) for row in rows if _state(row) == "queued"]
@@ -105,7 +108,7 @@ class Acting:
             outbox.enqueue(tx, self._permit, messages)
         return Counter({
             "new actions": len(new), "tasks opened": len(opened), "tasks updated": len(tasks) - len(opened),
-            "tasks closed": closed, "to be decided": len(asked), "queued": len(messages),
+            "tasks closed": closed, "to be decided": len(asked), "queued": len(messages), "withdrawn": withdrawn,
         })  # fmt: skip
 
     def ask_people(self) -> Counter[str]:
@@ -201,6 +204,24 @@ class Acting:
                 standings.append(ledger.Standing(customer, None))
         return ledger.sync_episodes(tx, self._permit, standings)
 
+    def _withdraw(self, tx: Transaction, kind: str) -> int:
+        """Cancels what has not left yet, of those for whom it is not to be done any more by what the scan found."""
+        actions = ledger.waiting(tx.session, self._workflow.workflow, kind)
+        consent = self._consent({action.customer_id for action in actions}) if kind == "outreach" else {}
+        done = 0
+        for action in actions:
+            if why := _not_wanted(kind, self._plan.get(action.customer_id), consent.get(action.customer_id)):
+                reviews.withdraw(tx, action.id, why)
+                done += ledger.cancel(tx, action.id, why)
+        return done
+
+    def _consent(self, customers: Collection[str]) -> dict[str, Row]:
+        """Whether customers want no mail, and whether they have said that they leave."""
+        profiles = self._lake.read("customer_profiles", [self._permit.scan_day.isoformat()], "scan_day")
+        wanted = profiles.filter(profiles.customer_id.isin(sorted(customers)))
+        rows = self._lake.engine.rows(wanted.select("customer_id", "opted_out", "leaves_on")) if customers else []
+        return {row["customer_id"]: row for row in rows}
+
     def _assign(self, tx: Transaction, action: str, desk: Desk, episodes: Mapping[str, Episode]) -> None:
         """Notes who was drawn for an action, and who against it, where anything comes of that."""
         if desk.acts.autonomy not in ("approve", "auto"):
@@ -289,6 +310,18 @@ class Acting:
             reason = "left" if row is None else None if row["state"] in ("high", None) else "recovered"
             closed += bool(reason and ledger.close_task(tx, task.id, reason))
         return closed
+
+
+def _not_wanted(kind: str, plan: Row | None, consent: Row | None) -> str | None:
+    """Why an action that waits is not to be done any more; None where it is, and where nothing is known of it."""
+    if plan is None:
+        return "is no customer any more"
+    if consent and consent["opted_out"]:
+        return "wants no outreach any more"
+    if consent and consent["leaves_on"]:
+        return f"has said to leave on {consent['leaves_on']}"
+    meant_for = {"outreach": "medium", "alert": "high"}[kind]
+    return f"is in band {plan['state']} now" if plan["state"] not in (meant_for, None) else None
 
 
 def _is_current(about: str, day: date) -> bool:

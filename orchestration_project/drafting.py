@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 from orchestration_project.agents import facts
 from orchestration_project.agents.model import Actions, Draft, LanguageModel, Narrative, Request
 from orchestration_project.agents.replies import Replies
-from orchestration_project.agents.templates_model import Templates
+from orchestration_project.agents.templates_model import TEMPLATE, Templates
 from orchestration_project.agents.writer import Result, Written, write
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
 from orchestration_project.contracts.manifest import Manifest
@@ -170,11 +170,21 @@ def _alerts(result: Result, people: Sequence[Row], day: date) -> list[Row]:
                 "score": person["score"],
                 "narrative": why.output.text,
                 "recommended_actions": list(what.output.actions),
-                **_provenance(why),
+                **of_both(why, what),
                 "scan_day": day,
             }
         )
     return rows
+
+
+def of_both(why: Written, what: Written) -> Row:
+    """Where a narrative and its actions come from: what a model wrote is told, and what is wrong with either."""
+    model = next((text for text in (why, what) if not text.written_by.startswith(TEMPLATE)), why)
+    unsure = next((text for text in (why, what) if text.state != "verified"), why)
+    return _provenance(why) | {
+        "state": unsure.state, "problems": [*why.problems, *what.problems], "written_by": model.written_by,
+        "model_failure": why.failure or what.failure,
+    }  # fmt: skip
 
 
 def _provenance(text: Written) -> Row:

@@ -152,6 +152,11 @@ class SlackSettings(_Group):
     webhook_variable: str | None = Field(
         default=None, description="Environment variable with an incoming webhook's URL; default: no webhook."
     )
+    channel: str | None = Field(
+        default=None, min_length=1, description="Channel that a bot posts to, of owners whom `channels` does not name; "
+        "default: the owner is taken for a channel."
+    )  # fmt: skip
+    channels: dict[str, str] = Field(default_factory=dict, description="By owner, the channel that a bot posts to.")
     base_url: str = Field(default="https://slack.com/api/", description="Address of the API.")
     timeout_seconds: int = Field(default=30, ge=1, le=600, description="For one answer.")
     per_minute: float = Field(default=50, ge=0, description="Messages a minute at most, per process; 0: no limit.")

@@ -172,6 +172,23 @@ def test_where_nothing_was_written_the_chain_says_why_and_ends(opted_out: bool |
     )
 
 
+def planned(action: str, stopped_at: str | None = None) -> dict[str, Any]:
+    return row("action_plan", action=action, state="medium", stopped_at=stopped_at)
+
+
+def test_who_stays_in_a_band_below_its_edge_goes_where_the_plan_says() -> None:
+    low = facts(risk_scores={"score": 3.9, "band": "low", "next_action": "monitor"})
+    assert chain(low, scan())[-1].next_step == "monitor"
+    told = chain(low | {"action_plan": planned("outreach")}, scan())
+    assert ways(told)[-2:] == [(ASSESSOR, "ok", OUTREACH), (OUTREACH, "ok", None)]
+
+
+@pytest.mark.parametrize("stage", ["control_group", "over_cap"])
+def test_where_the_plan_stopped_the_chain_says_at_which_stage(stage: str) -> None:
+    held = facts(outreach_drafts=None) | {"action_plan": planned("outreach", stage)}
+    assert (chain(held, scan())[-1].status, chain(held, scan())[-1].reasons) == ("missing", (stage,))
+
+
 def test_a_step_that_was_not_computed_ends_the_chain() -> None:
     told = chain(facts(usage_trends=None), scan(tables=("customer_profiles",)))
     assert ways(told) == [(COLLECTOR, "ok", ANALYSER), (ANALYSER, "missing", None)]

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from orchestration_project.agents.anthropic_model import Anthropic
-from orchestration_project.agents.model import Answer
+from orchestration_project.agents.model import Answer, Narrative
 from orchestration_project.agents.replies import Replies, forget
 from orchestration_project.agents.templates_model import Templates
-from orchestration_project.agents.writer import write
+from orchestration_project.agents.writer import Written, write
 from orchestration_project.domain.claims import Strangers
+from orchestration_project.drafting import of_both
 from orchestration_project.settings import LanguageModelSettings
 from tests.agents.requests import request_for
 
@@ -47,6 +48,22 @@ def _kept(folder: Path, url: str) -> tuple[set[str], set[str]]:
         model = _model(url, replies, 1)
         texts = {each.customer_id for each in REQUESTS if replies.get(model._question(each)) is not None}
         return texts, {model._name_of(each) for each in REQUESTS if replies.get(model._place(each)) is not None}
+
+
+def written(text: str, by: str, problems: tuple[str, ...] = (), failure: str | None = None) -> Written:
+    output = Narrative(text=text)
+    return Written(REQUESTS[0], output, by, "review" if problems else "verified", problems, failure)
+
+
+def test_an_alert_is_a_models_where_either_of_its_texts_is_and_unsure_where_either_is() -> None:
+    template, model = written("a", "template narrative.en-1", failure="529"), written("b", "claude-test actions-1")
+    both = of_both(template, model)
+    assert (both["written_by"], both["state"], both["model_failure"]) == ("claude-test actions-1", "verified", "529")
+    wrong = written("c", "template actions.en-1", ("number 40 is no fact",))
+    both = of_both(template, wrong)
+    assert (both["written_by"], both["state"], both["problems"]) == (
+        "template narrative.en-1", "review", ["number 40 is no fact"],
+    )  # fmt: skip
 
 
 @pytest.mark.slow

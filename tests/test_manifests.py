@@ -72,6 +72,15 @@ MISTAKES = {
     "bounds of an agent that acts on nobody": (
         "output: usage_trends\n", "output: usage_trends\n    acts: {autonomy: auto}\n", "agent usage_analyser acts on nobody", 1,
     ),
+    "alerts by mail": (
+        "      autonomy: auto\n      channel: file\n", "      autonomy: auto\n      channel: smtp\n", "agent account_alert can't send by smtp", 1,
+    ),
+    "alerts that wait for the customer's morning": (
+        "      autonomy: auto\n      channel: file\n", "      autonomy: auto\n      channel: file\n      quiet_hours: {start: 18}\n", "they are customers', and alerts go to our own people", 2,
+    ),
+    "mail by a tool that may not be called": (
+        "tools: [email.send, crm.add_note]", "tools: [crm.add_note]", "it sends by email.send, which the role may not call", None,
+    ),
     "unknown template": ("templates: [check_in]", "templates: [check_out]", "there is no template check_out"),
     "play about an unknown factor": ("factor: usage_decline", "factor: weather", "does not fit"),
     "hysteresis out of range": ("hysteresis: 0.5", "hysteresis: 4", "less than or equal to 3"),

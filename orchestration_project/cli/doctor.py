@@ -48,7 +48,7 @@ def diagnose(home: Home) -> Iterator[Finding]:
     yield _python()
     yield _packages()
     yield _disk(home)
-    for look in (_home, _settings, _schedule, _sources, _scans):
+    for look in (_home, _settings, _schedule, _sources, _scans, _outbox):
         finding = _attempt(look, home)
         yield finding
         if finding.state == "error":
@@ -144,6 +144,26 @@ def _scans(home: Home) -> Finding:
         return Finding("Scans", "warning", f"latest is of {scanned[-1]}", "check the daemon and the schedule below, "
                        f"or run `orchestrate scan --home {home.path}`")  # fmt: skip
     return Finding("Scans", "ok", f"{len(scanned)} days, latest {scanned[-1]}")
+
+
+def _outbox(home: Home) -> Finding:
+    """Whether everything that is to be sent has a channel, and what has failed."""
+    from orchestration_project.operations import outbox
+    from orchestration_project.operations.channels.open import names
+    from orchestration_project.operations.store import Store
+
+    store = Store.existing(home)
+    if store is None:
+        return Finding("Outbox", "ok", "nothing was ever to be sent")
+    there = names(home.settings().channels, load_sources(home).servers)
+    with store, store.reading() as session:
+        counts, stranded = outbox.counts(session), outbox.without_channel(session, there)
+    told = ", ".join(f"{number:,} {state}" for state, number in sorted(counts.items())) or "empty"
+    if stranded:
+        waiting = ", ".join(f"{number:,} for {channel}" for channel, number in sorted(stranded.items()))
+        return Finding("Outbox", "warning", f"{told}; no such channel: {waiting}", "configure it under `channels` in "
+                       "settings.yaml, or name another in the workflow's manifest")  # fmt: skip
+    return Finding("Outbox", "ok", told)
 
 
 def _dagster(home: Home) -> Iterator[Finding]:

@@ -35,6 +35,11 @@ The collector knows those of `sources.yaml` too, whatever their names.
 LIMITS = frozenset({"timeout_seconds", "deadline_seconds", "attempts", "backoff", "concurrency", "patience_seconds"})
 """What the collector's role says about calls of tools."""
 
+WAYS_OUT: Mapping[str, tuple[str, ...]] = {
+    "outreach": ("file", "smtp", "mcp"),
+    "account_alert": ("file", "slack", "mcp"),
+}
+"""Channels that take what an agent sends: mails to customers, tasks for colleagues."""
 ACTING = ("outreach", "account_alert")
 """Agents that do something to customers or people."""
 
@@ -331,6 +336,22 @@ def _plays(place: Path, role: Role) -> Iterator[Problem]:
         yield Problem(place, f"it does not say how far agent {role.agent} may act", "add `acts`")
     if role.agent not in ACTING and role.acts is not None:
         yield Problem((*place, "acts"), f"agent {role.agent} acts on nobody", "remove `acts`")
+    if role.agent in ACTING and role.acts is not None:
+        yield from _ways_out((*place, "acts"), role, role.acts)
+
+
+def _ways_out(place: Path, role: Role, acts: Acts) -> Iterator[Problem]:
+    """Whether the channel takes what the agent sends, and may use the tool that it needs."""
+    fitting = WAYS_OUT[role.agent]
+    if acts.channel not in fitting:
+        yield Problem((*place, "channel"), f"agent {role.agent} can't send by {acts.channel}", _one_of(fitting))
+    tool = AGENTS[role.agent][1][0]
+    if acts.channel == "mcp" and tool not in role.tools:
+        yield Problem((*place, "channel"), f"it sends by {tool}, which the role may not call", "add it to `tools`")
+    if role.agent == "account_alert" and acts.quiet_hours is not None:
+        yield Problem(
+            (*place, "quiet_hours"), "they are the customer's, and alerts go to our own people", "remove them"
+        )
 
 
 def _connections(manifest: Manifest) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ from orchestration_project.operations.store import Store
 DESK = Escalation(
     queue="delivery", owner="team:customer-success", deadline_hours=24, expires_after_days=30,
 )  # fmt: skip
-"""Who is asked about uncertain messages whose action has no owner."""
+"""Who is asked about uncertain and failed messages whose action has no owner."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Pace:
 
 
 DEFAULT_PACE = Pace()
+NO_WAIT, LONGEST_WAIT = timedelta(0), timedelta(days=1)
 
 
 def deliver(
@@ -121,27 +122,30 @@ class _Sender:
             message = outbox.begin_attempt(tx, self._worker, row.id, self._pace.lease)
             if message is None:
                 return outbox.get(tx.session, row.id).state
-        result, receipt, error = _handed_over(self._channels[row.channel], message)
+        result, receipt, error, wait = _handed_over(self._channels[row.channel], message)
         with self._store.transaction(self._worker, self._now()) as tx:
-            retry_at = self._retry_at(row.attempts + 1)
+            retry_at = self._retry_at(row.attempts + 1, wait)
             state = outbox.finish(tx, self._worker, row.id, result, receipt, error, retry_at)
             if state == "uncertain":
                 uncertain.ask(tx, self._desk, [outbox.get(tx.session, row.id)])
+            if state == "failed":
+                uncertain.tell(tx, self._desk, outbox.get(tx.session, row.id))
         return state
 
-    def _retry_at(self, attempts: int) -> datetime | None:
+    def _retry_at(self, attempts: int, asked: timedelta) -> datetime | None:
         if attempts >= self._pace.attempts:
             return None
-        return self._now() + self._pace.first_wait * 2 ** (attempts - 1)
+        return self._now() + max(asked, self._pace.first_wait * 2 ** (attempts - 1))
 
 
-def _handed_over(channel: Channel, message: Message) -> tuple[outbox.Result, Receipt | None, str | None]:
+def _handed_over(channel: Channel, message: Message) -> tuple[outbox.Result, Receipt | None, str | None, timedelta]:
+    """How it went, with what the other side and the error said, and how long it asked to be left alone."""
     try:
-        return "sent", channel.send(message), None
+        return "sent", channel.send(message), None, NO_WAIT
     except TransientFailure as error:
-        return "transient", None, str(error)
+        return "transient", None, str(error), min(timedelta(seconds=error.retry_after or 0), LONGEST_WAIT)
     except PermanentFailure as error:
-        return "permanent", None, str(error)
+        return "permanent", None, str(error), NO_WAIT
     # An error that no channel has foreseen says nothing about whether the message has left.
     except Exception as error:  # noqa: BLE001
-        return "uncertain", None, str(error) or type(error).__name__
+        return "uncertain", None, str(error) or type(error).__name__, NO_WAIT

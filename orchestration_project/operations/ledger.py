@@ -193,6 +193,12 @@ def cancel(tx: Transaction, action_id: str, why: str) -> bool:
     return True
 
 
+def waiting(session: orm.Session, workflow: str, kind: str) -> Sequence[Action]:
+    """Actions of a kind of which nothing has left the system."""
+    found = sa.select(Action).where(Action.workflow == workflow, Action.kind == kind, Action.state.in_(NOT_YET_OUT))
+    return session.scalars(found.order_by(Action.id)).all()
+
+
 def raise_tasks(tx: Transaction, permit: Permit, tasks: Sequence[NewTask]) -> list[Task]:
     """Opens tasks and returns the new ones; an open one of the same customer and cause gets the new facts."""
     rows = [asdict(task) | {"state": "open", "opened_at": permit.now, "updated_at": permit.now} for task in tasks]

@@ -235,6 +235,14 @@ def counts(session: orm.Session) -> Mapping[str, int]:
     return {state: number for state, number in session.execute(grouped)}  # noqa: C416 - rows are no pairs to mypy
 
 
+def without_channel(session: orm.Session, channels: Collection[str]) -> Mapping[str, int]:
+    """Number of messages that wait for a channel which is not among these, by its name."""
+    waiting = sa.select(OutboxMessage.channel, sa.func.count()).where(
+        OutboxMessage.state == "pending", OutboxMessage.channel.not_in(sorted(channels))
+    )
+    return {channel: number for channel, number in session.execute(waiting.group_by(OutboxMessage.channel))}  # noqa: C416
+
+
 def _own(tx: Transaction, worker: str, message_id: str) -> OutboxMessage:
     row = tx.locked(OutboxMessage, message_id)
     if row is None or row.state != "claimed" or row.claimed_by != worker:

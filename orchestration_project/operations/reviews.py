@@ -201,6 +201,14 @@ def reassign(tx: Transaction, item_id: str, owner: str, reason: str, queue: str 
     return item
 
 
+def withdraw(tx: Transaction, action_id: str, why: str) -> None:
+    """Closes the open question about an action that is not to be done any more."""
+    asked = sa.select(ReviewItem).where(ReviewItem.action_id == action_id, ReviewItem.state == "open")
+    for item in tx.session.scalars(asked.with_for_update()):
+        tx.change(item, "review resolved", why, state="resolved", decided_by=tx.who, decided_at=tx.now,
+                  decision_reason=why)  # fmt: skip
+
+
 def expire(tx: Transaction) -> int:
     """Closes items that nobody decided in time, and their actions: nothing is sent. Returns how many."""
     items = tx.session.scalars(_late(tx.now, AT_ONCE).with_for_update(skip_locked=True)).all()
@@ -265,7 +273,7 @@ def _message(tx: Transaction, item: ReviewItem) -> outbox.NewMessage | None:
     }
     return outbox.NewMessage(
         idempotency_key=f"action:{item.action_id}", action_id=item.action_id, channel=send["channel"],
-        kind=send["kind"], recipient=send["recipient"], payload=send["payload"] | text,
+        kind=send["kind"], recipient=send["recipient"], payload=send["payload"] | text | {"automatic": False},
         not_before=outbox.not_before(tx.now, send["quiet"]), quiet=send["quiet"],
     )  # fmt: skip
 

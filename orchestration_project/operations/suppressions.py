@@ -25,9 +25,14 @@ def add(
     address: str | None = None,
     ends_at: datetime | None = None,
 ) -> Suppression:
-    """Suppresses a customer, an address, or an address of a customer, from now on."""
+    """Suppresses a customer, an address, or an address of a customer, from now on.
+
+    Whoever was erased is suppressed for good by what stands for them, and is not named again: that one is returned.
+    """
     if customer_id is None and address is None:
         raise ValueError("a suppression names a customer or an address; name one")
+    if erased := first(tx.session, customer_id, address or "", tx.now, ("erased",)):
+        return erased
     row = {"customer_id": customer_id, "address": address_of(address) if address else None, "reason": reason,
            "source": source, "by": tx.who, "starts_at": tx.now, "ends_at": ends_at, "salt": None}  # fmt: skip
     return tx.insert_new(Suppression, [row], "suppressed", reason)[0]
@@ -37,6 +42,8 @@ def once(
     tx: Transaction, reason: str, source: str, customer_id: str | None = None, address: str | None = None
 ) -> Suppression | None:
     """What `add` does, unless exactly that is suppressed already: whoever clicks twice wants the same."""
+    if first(tx.session, customer_id, address or "", tx.now, ("erased",)):
+        return None
     whom = (Suppression.customer_id.is_not_distinct_from(customer_id),
             Suppression.address.is_not_distinct_from(address_of(address) if address else None))  # fmt: skip
     known = sa.select(Suppression.id).where(*whom, Suppression.source == source, _holds(tx.now)).limit(1)

@@ -1,4 +1,4 @@
-"""Uncertain: messages of which nobody knows whether they were sent; a person looks, nothing is sent again by itself."""
+"""Uncertain: messages of which nobody knows whether they were sent, and those that failed; a person looks."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -70,6 +70,21 @@ def ask(tx: Transaction, to: Escalation, messages: Sequence[OutboxMessage]) -> N
                      "attempt": message.attempts, "error": message.error},
         ))  # fmt: skip
     reviews.insert_items(tx, items)
+
+
+def tell(tx: Transaction, to: Escalation, message: OutboxMessage) -> None:
+    """Tells a person of a message that has failed for good, though it was to be sent."""
+    action = tx.session.get(Action, message.action_id) if message.action_id else None
+    reviews.insert_items(tx, [reviews.NewItem(
+        key=f"failed:{message.id}:{message.attempts}", reason_code="delivery_failed", step="deliver",
+        workflow=action.workflow if action else "delivery", queue=to.queue,
+        owner=action.owner if action and action.owner else to.owner, priority=URGENT,
+        title=f"The {message.kind} by {message.channel} was not sent",
+        deadline=tx.now + timedelta(hours=to.deadline_hours), expires_at=tx.now + timedelta(days=to.expires_after_days),
+        customer_id=action.customer_id if action else None,
+        context={"outbox_id": message.id, "channel": message.channel, "recipient": message.recipient,
+                 "attempt": message.attempts, "error": message.error},
+    )])  # fmt: skip
 
 
 def resolve(tx: Transaction, item_id: str, answer: Answer, reason: str) -> str:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import yaml
 
 from orchestration_project.freshness import fresh_sources
+from orchestration_project.operations import reviews
 from orchestration_project.operations.models import (
     Action,
     Assignment,
@@ -255,6 +256,46 @@ def test_who_may_not_want_mail_is_written_to_only_after_a_person_has_agreed(acti
     assert {row.state for row in rows(company, Action)} == {"in_review"}
     assert {item.reason_code for item in rows(company, ReviewItem) if item.action_id} == {"consent_unknown"}
     assert rows(company, OutboxMessage) == []
+
+
+def a_wish(table: pa.Table) -> pa.Table:
+    place = table.schema.get_field_index("opted_out")
+    return table.set_column(place, "opted_out", pa.array([True] * len(table)))
+
+
+def test_what_waits_is_withdrawn_once_the_customer_wants_no_outreach_though_a_person_approved_it(acting) -> None:
+    company = acting()
+    company.scan(DAY)
+    asked = [item for item in rows(company, ReviewItem) if item.action_id]
+    with Store.open(company.home) as store, store.transaction("ann", company.now) as tx:
+        reviews.claim(tx, asked[0].id)
+        reviews.approve(tx, asked[0].id)
+    with changed(company, "customer_profiles", a_wish):
+        for step in ("action_plan", "outreach_drafts"):
+            assert company.scan(DAY, only=step).success
+    outreach = [row for row in rows(company, Action) if row.kind == "outreach"]
+    assert {(row.state, row.state_reason) for row in outreach} == {("cancelled", "wants no outreach any more")}
+    assert {item.state for item in rows(company, ReviewItem) if item.action_id} == {"approved", "resolved"}
+    with Store.open(company.home) as store, store.transaction("worker", company.now) as tx:
+        assert reviews.carry_on(tx, asked[0].id) is None
+    assert {message.kind for message in rows(company, OutboxMessage)} <= {"task"}
+
+
+def a_recovery(table: pa.Table) -> pa.Table:
+    for name in ("score", "band"):
+        value = pa.array([1.0 if name == "score" else "low"] * len(table), table.schema.field(name).type)
+        table = table.set_column(table.schema.get_field_index(name), name, value)
+    return table
+
+
+def test_what_waits_is_withdrawn_of_those_who_have_recovered_alerts_too(acting) -> None:
+    company = acting(**{"roles.account_manager_alert.acts.autonomy": "approve"})
+    company.scan(DAY)
+    assert {row.kind for row in rows(company, Action)} == {"outreach", "alert"}
+    with changed(company, "risk_scores", a_recovery):
+        for step in ("action_plan", "outreach_drafts", "account_alerts"):
+            assert company.scan(DAY, only=step).success
+    assert {(row.state, row.state_reason) for row in rows(company, Action)} == {("cancelled", "is in band low now")}
 
 
 def changed(company: Any, table: str, change: Any, day: date = DAY) -> Any:

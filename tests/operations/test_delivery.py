@@ -108,6 +108,28 @@ def test_a_transient_failure_is_tried_again_later_each_time(store):
     assert run(store, channel, clock) == {"sent": 1}
 
 
+def test_a_channel_that_asks_for_a_longer_wait_gets_it(store):
+    queued(store, message())
+    channel, clock = Fake(TransientFailure("busy", retry_after=600)), Clock()
+    assert run(store, channel, clock) == {"pending": 1}
+    clock.at += timedelta(seconds=599)
+    assert run(store, channel, clock) == {}
+    clock.at += timedelta(seconds=1)
+    assert run(store, channel, clock) == {"sent": 1}
+
+
+def test_a_person_is_told_of_what_was_not_sent_in_the_end(store):
+    row = queued(store, message())[0]
+    assert run(store, Fake(PermanentFailure("no such address")), Clock()) == {"failed": 1}
+    with store.reading() as session:
+        (item,) = session.scalars(sa.select(ReviewItem))
+    assert (item.reason_code, item.state, item.queue) == ("delivery_failed", "open", "delivery")
+    assert (item.context["outbox_id"], item.context["error"]) == (row.id, "no such address")
+    with store.transaction("ann", later(minutes=1)) as tx:
+        reviews.claim(tx, item.id)
+        reviews.resolve(tx, item.id, "corrected the address in the CRM")
+
+
 def test_after_its_attempts_it_has_failed(store):
     row = queued(store, message())[0]
     channel, clock = Fake(*[TransientFailure("busy")] * 9), Clock()

@@ -4,8 +4,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from orchestration_project.domain.tombstones import pseudonym
 from orchestration_project.operations import overrides, responses, suppressions, switches
-from orchestration_project.operations.models import Suppression
+from orchestration_project.operations.models import AuditEntry, Suppression
 
 from .conftest import NOW, later, message, queued
 
@@ -29,6 +30,21 @@ def test_that_of_an_erased_customer_is_for_good(store):
     with store.transaction("ann", NOW) as tx:
         row = suppressions.add(tx, "erased", "erased", "C1")
         assert not suppressions.lift(tx, row.id, "no")
+
+
+def test_who_was_erased_is_not_named_again_by_a_link_that_is_clicked_afterwards(store):
+    with store.transaction("ann", NOW) as tx:
+        for column, text in (("customer_id", "C1"), ("address", "ann@example.com")):
+            row = {"customer_id": None, "address": None, column: pseudonym("salt", text), "reason": "erased",
+                   "source": "erased", "by": "ann", "starts_at": NOW, "ends_at": None, "salt": "salt"}  # fmt: skip
+            tx.insert_new(Suppression, [row], "suppressed", "erased")
+    with store.transaction("page", later(days=1)) as tx:
+        assert suppressions.once(tx, "link", "unsubscribe", "C1", "Ann@example.com") is None
+        assert suppressions.once(tx, "mail", "unsubscribe", address="ann@example.com") is None
+        assert suppressions.add(tx, "asked", "person", address="ann@example.com").source == "erased"
+    with store.reading() as session:
+        assert {row.source for row in suppressions.active(session, later(days=2))} == {"erased"}
+        assert not [row for row in session.scalars(sa.select(AuditEntry)) if "ann@" in str(row.after)]
 
 
 def test_a_suppression_of_nobody_is_refused(store):

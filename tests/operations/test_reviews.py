@@ -91,7 +91,7 @@ def test_what_was_approved_goes_out_once_and_whoever_approved_it_is_told(store):
         assert [each.id for each in reviews.to_carry_on(session)] == [row.id]
     queued = carried(store, row.id)
     assert (queued.recipient, queued.kind, queued.channel) == ("ann@example.com", "email", "file")
-    assert queued.payload == {"language": "en", "subject": "Hello", "body": "We miss you"}
+    assert queued.payload == {"language": "en", "subject": "Hello", "body": "We miss you", "automatic": False}
     assert carried(store, row.id, later(hours=1)) is None
     with store.reading() as session:
         assert session.get_one(ReviewItem, row.id).carried_on_at == NOW

@@ -119,6 +119,9 @@ def _slack(told: SlackSettings) -> Channel:
 
     if told.token_variable:
         token = secret(told.token_variable, "channels.slack.token_variable")
-        return Bot(token, told.base_url, told.timeout_seconds)
+        return Bot(token, told.base_url, told.timeout_seconds, told.channels, told.channel)
     assert told.webhook_variable is not None
-    return Webhook(secret(told.webhook_variable, "channels.slack.webhook_variable"), told.timeout_seconds)
+    address = secret(told.webhook_variable, "channels.slack.webhook_variable")
+    if not address.startswith(("https://", "http://127.0.0.1", "http://localhost:")):
+        raise SettingsError(f"{told.webhook_variable} holds no address that begins with https://; copy it from Slack.")
+    return Webhook(address, told.timeout_seconds)

@@ -30,31 +30,41 @@ PERHAPS_TAKEN = frozenset({"fatal_error", "internal_error", "request_timeout"})
 _CODE = re.compile(r"[a-z_]+")
 LONGEST = 3000
 DEFAULT_WAIT = 30.0
+NOBODYS: Mapping[str, str] = {}
 # The SDK logs whole requests, webhook addresses included, for whoever turns debugging on.
 _SILENT = logging.Logger(__name__, logging.CRITICAL)
 
 
 class Bot:
-    """Posts as a bot, with `chat.postMessage`, to the channel that the recipient names.
+    """Posts as a bot, with `chat.postMessage`, to the channel of the recipient, or else to the usual one.
 
     Slack takes no key that would make a second post of the same message harmless: the key goes along as metadata, by
     which a person finds out what was posted.
     """
 
-    def __init__(self, token: str, base_url: str, timeout_seconds: int) -> None:
+    def __init__(
+        self,
+        token: str,
+        base_url: str,
+        timeout_seconds: int,
+        channels: Mapping[str, str] = NOBODYS,
+        usual: str | None = None,
+    ) -> None:
+        self._channels, self._usual = channels, usual
         # Attempts are the outbox's business: the SDK's own would post twice where an answer was lost.
         self._client = WebClient(token, base_url=base_url, timeout=timeout_seconds, retry_handlers=[], logger=_SILENT)
 
     def send(self, message: Message) -> Receipt:
         """Posts the message; its time stamp, which is Slack's name for it, is the receipt."""
         text = text_of(message)
+        channel = self._channels.get(message.recipient) or self._usual or message.recipient
         metadata = {
             "event_type": "customer_health_message", "event_payload": {"idempotency_key": message.idempotency_key},
         }  # fmt: skip
         try:
             answer = self._client.chat_postMessage(
-                channel=message.recipient, text=text, metadata=metadata, parse="none", link_names=False,
-                unfurl_links=False, unfurl_media=False,
+                channel=channel, text=text, metadata=metadata, parse="none", link_names=False, unfurl_links=False,
+                unfurl_media=False,
             )  # fmt: skip
         except SlackApiError as error:
             _refused(error.response.status_code, error.response.get("error") or "", error.response.headers)
@@ -108,7 +118,8 @@ def _refused(status: int, error: str, headers: Mapping[str, Any]) -> NoReturn:
 def _unanswered(error: Exception) -> NoReturn:
     """Whether Slack may have the message: surely not where nobody was reached."""
     cause = error.reason if isinstance(error, URLError) else error
-    told = f"{type(cause).__name__}: {cause}"[:200]
+    # What a bare ValueError says may hold the address, and that of a webhook is a secret.
+    told = type(cause).__name__ if type(cause) is ValueError else f"{type(cause).__name__}: {cause}"[:200]
     if isinstance(error, URLError) and isinstance(cause, ConnectionRefusedError | ssl.SSLError | gaierror):
         raise TransientFailure(f"Slack can't be reached ({told})") from error
     raise UncertainFailure(f"Slack's answer was lost ({told}); look in the channel whether it was posted") from error

@@ -80,6 +80,16 @@ def test_a_secret_that_is_not_there_is_named(
         pass
 
 
+def test_a_webhook_that_is_no_address_is_named_by_its_variable_and_never_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_URL", "hooks.slack.example/services/SECRETKEY")
+    told = ChannelSettings.model_validate(SENDER | {"slack": {"webhook_variable": "SLACK_URL"}})
+    with pytest.raises(SettingsError, match="SLACK_URL holds no address") as error, channels(told, home):
+        pass
+    assert "SECRETKEY" not in str(error.value)
+
+
 def test_a_secret_that_could_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNSUBSCRIBE_SECRET", "short")
     with pytest.raises(SettingsError, match="UNSUBSCRIBE_SECRET: the secret for unsubscribe links needs at least 16"):

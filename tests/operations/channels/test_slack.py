@@ -87,6 +87,15 @@ def test_a_bot_posts_to_the_channel_with_the_key_as_metadata(slack: Slack, bot: 
     assert asked["metadata"]["event_payload"] == {"idempotency_key": "k1"}
 
 
+@pytest.mark.parametrize(("owner", "to"), [("Ann Weiß", "C0ANN"), ("Bo Marín", "#health")])
+def test_a_bot_posts_where_the_owner_reads_or_else_to_the_usual_channel(
+    slack: Slack, message: Any, owner: str, to: str
+) -> None:
+    bot = Bot("xoxb-secret", f"http://127.0.0.1:{slack.port}/api/", 2, {"Ann Weiß": "C0ANN"}, "#health")
+    bot.send(message("chat", to=owner))
+    assert slack.asked[-1][2]["channel"] == to
+
+
 def test_a_webhook_posts_the_text(slack: Slack, webhook: Webhook, message: Any) -> None:
     assert webhook.send(message("task")).external_id == "k1"
     ((path, _, asked),) = slack.asked
