@@ -76,10 +76,12 @@ MISTAKES = {
         "      autonomy: auto\n      channel: file\n", "      autonomy: auto\n      channel: smtp\n", "agent account_alert can't send by smtp", 1,
     ),
     "alerts that wait for the customer's morning": (
-        "      autonomy: auto\n      channel: file\n", "      autonomy: auto\n      channel: file\n      quiet_hours: {start: 18}\n", "they are customers', and alerts go to our own people", 2,
+        "      autonomy: auto\n      channel: file\n", "      autonomy: auto\n      channel: file\n      quiet_hours: {start: 18}\n", "they are the customer's, and alerts go to our own people", 2,
     ),
     "mail by a tool that may not be called": (
-        "tools: [email.send, crm.add_note]", "tools: [crm.add_note]", "it sends by email.send, which the role may not call", None,
+        "    tools: [email.send, crm.add_note]\n    acts:\n      autonomy: approve\n      channel: file\n",
+        "    tools: [crm.add_note]\n    acts:\n      autonomy: approve\n      channel: mcp\n",
+        "it sends by email.send, which the role may not call", 3,
     ),
     "unknown template": ("templates: [check_in]", "templates: [check_out]", "there is no template check_out"),
     "play about an unknown factor": ("factor: usage_decline", "factor: weather", "does not fit"),

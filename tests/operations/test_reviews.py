@@ -108,7 +108,8 @@ def test_an_edit_sends_the_new_text_and_keeps_the_old_one(store):
     with store.transaction("ann", NOW) as tx:
         edited = reviews.edit(tx, row.id, "Hello", "We really miss you", "warmer")
     assert (edited.body, edited.decided_body, edited.edit_distance) == ("We miss you", "We really miss you", 1 / 5)
-    assert carried(store, row.id).payload == {"language": "en", "subject": "Hello", "body": "We really miss you"}
+    payload = carried(store, row.id).payload
+    assert payload == {"language": "en", "subject": "Hello", "body": "We really miss you", "automatic": False}
 
 
 @pytest.mark.parametrize(
