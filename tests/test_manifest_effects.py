@@ -36,7 +36,7 @@ ELSEWHERE = {
     "roles.*.acts.quiet_hours.start": "tests/assets/test_acting.py, tests/operations/test_outbox.py",
     "roles.*.acts.quiet_hours.end": "as `start`",
     "roles.*.acts.quiet_hours.weekends": "as `start`",
-    "state.hysteresis": "the episodes of the plan (tests/domain/test_episodes.py); Planning hands it on",
+    "state.hysteresis": "tests/assets/test_acting.py scans with and without it",
     "handling.missing_or_invalid_data": "tests/assets/test_contracts.py scans with each pathway",
     "handling.unexpected_output": "as missing_or_invalid_data",
     "handling.human_needed": "has one pathway only",

@@ -95,6 +95,15 @@ def test_an_alert_holds_what_an_account_manager_needs(acting) -> None:
     assert message.payload["handoffs"] == task.details["handoffs"]
 
 
+@pytest.mark.parametrize(("hysteresis", "outlasts"), [(0, False), (1, True)])
+def test_a_stay_outlasts_a_lower_score_as_far_as_the_manifest_says(acting, hysteresis: float, outlasts: bool) -> None:
+    company = acting(**{"state.hysteresis": hysteresis})
+    assert company.scan(DAY - timedelta(days=13), DAY).success
+    scored = company.rows("risk_scores", DAY).set_index("customer_id").band.dropna()
+    stays = plan(company).set_index("customer_id").state.loc[scored.index]
+    assert bool((stays != scored).any()) is outlasts
+
+
 def test_a_scan_that_runs_again_does_nothing_twice_and_plans_the_same(acting) -> None:
     company = acting()
     company.scan(DAY)
