@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestration_project.cli.console import emit_json, out, table, working
-from orchestration_project.cli.errors import CommandError
 from orchestration_project.cli.show import scanned_day
 from orchestration_project.domain.days import DayRange
 from orchestration_project.impact import Finding, Measuring, kept, sentence
@@ -23,10 +22,6 @@ def run_impact(home: Home, day: str | None, output: Path | None, as_json: bool) 
     workspace = Workspace(home)
     with working("Measuring", quiet=as_json), workspace.lake() as lake:
         scanned = scanned_day(day, lake, workspace)
-        if scanned.isoformat() not in lake.partitions("risk_scores"):
-            raise CommandError(
-                f"{scanned} was not scanned; run `orchestrate scan --home {home.path} --date {scanned}`."
-            )
         measuring = Measuring(lake, workspace)
         (finding,) = measuring.findings(DayRange(scanned, scanned))
         html = impact_report(workspace, lake, measuring, finding)
@@ -53,7 +48,7 @@ def _print(finding: Finding) -> None:
         for row in kept(finding)
     ]  # fmt: skip
     columns = ("metric", "play", "template", "value", "low", "high", "n", "verdict")
-    table(f"Measured after the scan of {finding.day}", columns, rows, right=("value", "low", "high", "n"))
+    table(f"Known by the end of {finding.day}", columns, rows, right=("value", "low", "high", "n"))
 
 
 def _number(value: Any) -> str:

@@ -144,8 +144,9 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return tried
 
 
-AUTO = {f"roles.{role}.acts.{key}": value for role in ("outreach_agent", "account_manager_alert")
-        for key, value in (("autonomy", "auto"), ("channel", "smtp"))}  # fmt: skip
+CHANNELS = {"outreach_agent": "smtp", "account_manager_alert": "slack"}
+AUTO = {f"roles.{role}.acts.{key}": value for role, channel in CHANNELS.items()
+        for key, value in (("autonomy", "auto"), ("channel", channel))}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,10 @@ DAILY = ("customer_profiles", "usage_trends", "risk_factors", "risk_scores")
 PNG = re.compile(r"^!\[(?P<title>[^]]+)\]\(data:image/png;base64,(?P<data>[A-Za-z0-9+/=]+)\)$")
 
 
+ROUNDED = 0.5e-4
+"""How far what the UI shows may be off: figures there have four decimals."""
+
+
 @pytest.fixture(scope="session")
 def last(company, runs):
     """The metadata of the last partition of each asset."""
@@ -37,7 +41,7 @@ def test_a_source_tells_rows_read_kept_quarantined_and_its_newest(company, last,
     told = last[table]
     assert (told["dagster/row_count"], told["read"], told["kept"], told["quarantined"]) == (rows, rows, rows, 0)
     assert told["newest"].startswith("2026-0")
-    assert records(told["quarantine"].records) == []
+    assert told["quarantine"] == "none"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,7 @@ def test_profiles_come_with_the_coverage_of_each_required_field(company, last):
     expected |= {
         part: profiles[f"{part}_missing"].isna().mean() for part in ("usage", "tickets", "payments", "engagement")
     }
-    assert coverage == pytest.approx(expected)
+    assert coverage == pytest.approx(expected, abs=ROUNDED)
     assert last["customer_profiles"]["fields not connected"] == "none"
 
 
@@ -75,5 +79,5 @@ def test_trends_factors_and_next_actions_are_told_as_tables(company, last):
     assert told == actions
     factors = company.rows("risk_factors", day)
     for row in records(last["risk_factors"]["families"].records):
-        assert row["known"] == pytest.approx(factors[row["family"]].notna().mean())
-        assert row["mean severity"] == pytest.approx(factors[row["family"]].mean())
+        assert row["known"] == pytest.approx(factors[row["family"]].notna().mean(), abs=ROUNDED)
+        assert row["mean severity"] == pytest.approx(factors[row["family"]].mean(), abs=ROUNDED)

@@ -103,7 +103,7 @@ def test_a_grouped_escalation_shows_its_cases(asked):
     out = asked.shell("reviews", "show", name).out
     assert "Cases: 3" in out
     assert all(f"C{n}" in out for n in range(3))
-    assert f"orchestrate reviews resolve {name[:8]} --reason" in out
+    assert f"orchestrate reviews resolve {name[:8]} --home {asked.shell.home} --reason" in out
 
 
 def test_an_identifier_that_fits_no_item_or_several_is_one_sentence(asked):
