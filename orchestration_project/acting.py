@@ -65,6 +65,7 @@ class Acting:
         self._store, self._lake, self._workspace, self._permit = store, lake, workspace, permit
         self._workflow = workspace.workflow
         self._files: dict[str, Row] = {}
+        self._threads: Mapping[str, list[str]] = {}
 
     def queue_drafts(self) -> Counter[str]:
         """Messages to customers: sent, queued for a decision, or kept as drafts, as far as each may go by itself."""
@@ -77,6 +78,7 @@ class Acting:
             wanted = [self._action(row, "outreach", episodes, _state(row)) for row in drafts]
             new = {each.customer_id: each for each in ledger.record(tx, self._permit, wanted)}
             rows = [row for row in drafts if row["customer_id"] in new]
+            self._threads = outbox.threads(tx.session, {each.episode_id for each in new.values() if each.episode_id})
             asked = [self._question(row, new[row["customer_id"]], desk) for row in rows if _state(row) == "in_review"]
             messages = [self._message(row, new[row["customer_id"]], desk) for row in rows if _state(row) == "queued"]
             reviews.raise_items(tx, asked, self._permit)
@@ -278,7 +280,8 @@ class Acting:
         """Where it goes: to the customer, or to the account manager, and in whose absence to the step's owner."""
         payload: Row = {"customer_id": row["customer_id"], "play": row["play"], "cause": row["cause"]}
         if action.kind == "outreach":
-            payload |= {"recipient_name": row["contact_name"], "language": row["language"] or "en"}
+            payload |= {"recipient_name": row["contact_name"], "language": row["language"] or "en",
+                        "thread": self._threads.get(action.episode_id or "", [])}  # fmt: skip
             return outbox.Address(desk.acts.channel, "email", row["contact_email"], payload, self._quiet(row, desk))
         payload |= {"score": row["score"], "recommended_actions": list(row["recommended_actions"])}
         payload |= self._files[row["customer_id"]]

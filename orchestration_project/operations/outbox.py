@@ -17,7 +17,7 @@ from orchestration_project.operations import ledger, suppressions, switches
 from orchestration_project.operations.channel import Message, Receipt
 from orchestration_project.operations.models import Action, DeliveryAttempt, OutboxMessage, ReviewItem
 from orchestration_project.operations.permit import Authority
-from orchestration_project.operations.store import Transaction
+from orchestration_project.operations.store import Transaction, in_parts
 
 Result = Literal["sent", "transient", "permanent", "uncertain"]
 
@@ -227,6 +227,21 @@ def get(session: orm.Session, message_id: str) -> OutboxMessage:
 def by_message_id(session: orm.Session, message_id: str) -> OutboxMessage | None:
     """The message that the other side calls so, as replies do."""
     return session.scalars(sa.select(OutboxMessage).where(OutboxMessage.message_id == message_id).limit(1)).first()
+
+
+def threads(session: orm.Session, episodes: Collection[str]) -> Mapping[str, list[str]]:
+    """By episode, what the other side calls the e-mails that were sent in it, the oldest first."""
+    found: dict[str, list[str]] = {}
+    for part in in_parts(sorted(episodes)):
+        sent = (
+            sa.select(Action.episode_id, OutboxMessage.message_id)
+            .join(Action, Action.id == OutboxMessage.action_id)
+            .where(Action.episode_id.in_(part), OutboxMessage.kind == "email", OutboxMessage.state == "sent")
+            .where(OutboxMessage.message_id.is_not(None))
+        )
+        for episode, name in session.execute(sent.order_by(OutboxMessage.sent_at, OutboxMessage.id)):
+            found.setdefault(str(episode), []).append(str(name))
+    return found
 
 
 def counts(session: orm.Session) -> Mapping[str, int]:

@@ -23,6 +23,7 @@ from orchestration_project.operations.models import (
     Task,
 )
 from orchestration_project.operations.store import Store
+from orchestration_project.outgoing import Outgoing
 from orchestration_project.settings import Home
 
 TABLES = ("customers", "usage_events", "support_tickets", "invoices", "engagements")
@@ -266,6 +267,23 @@ def test_who_may_not_want_mail_is_written_to_only_after_a_person_has_agreed(acti
     assert {row.state for row in rows(company, Action)} == {"in_review"}
     assert {item.reason_code for item in rows(company, ReviewItem) if item.action_id} == {"consent_unknown"}
     assert rows(company, OutboxMessage) == []
+
+
+def test_a_further_message_of_the_same_stay_follows_upon_those_that_were_sent(acting) -> None:
+    company = acting(**{"roles.outreach_agent.acts": {"autonomy": "auto", "channel": "file"}})
+    company.scan(DAY)
+    with Store.open(company.home) as store:
+        Outgoing(company.workspace, store, "worker").deliver(1000)
+        with store.transaction("test", company.now) as tx:
+            for action in tx.session.scalars(sa.select(Action).where(Action.kind == "outreach")):
+                action.key, action.play = f"earlier {action.id}", "earlier"
+    first = {row.payload["customer_id"]: row.message_id for row in rows(company, OutboxMessage) if row.kind == "email"}
+    assert company.scan(DAY).success
+    new = [row for row in rows(company, OutboxMessage) if row.kind == "email" and row.state == "pending"]
+    assert len(new) == len(first) > 3
+    assert {row.payload["customer_id"]: row.payload["thread"] for row in new} == {
+        customer: [name] for customer, name in first.items()
+    }
 
 
 def a_wish(table: pa.Table) -> pa.Table:
