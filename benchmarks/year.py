@@ -1,6 +1,5 @@
 """Year: the whole loop over twelve simulated months, day by day and with nobody there, against the true effect."""
 
-import gc
 import json
 import os
 import resource
@@ -352,7 +351,6 @@ def child_year() -> None:
     """In a process of its own: a scenario, whose end is printed as JSON."""
     name, folder = os.environ["BENCH_SCENARIO"], Path(os.environ["BENCH_HOME"])
     changes, _ = SCENARIOS[name]
-    gc.freeze()
     planned = {"customers": CUSTOMERS, "seed": SEED, "start": START, "months": 17, "monthly_churn": CHURN,
                "outreach_effect": EFFECT}  # fmt: skip
     lived = Year(folder, Company(**planned | changes), control_share=CONTROL_SHARE, by_dagster=BY_DAGSTER)
