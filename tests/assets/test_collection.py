@@ -128,7 +128,8 @@ def test_an_outage_costs_the_days_since_and_nothing_that_was_known(made, tool_se
     handoffs = Handoffs(opened, manifest(company.home, HEALTH), DAY + timedelta(days=1))
     first, second, third = handoffs.of(profiles.customer_id[0])
     assert (first.status, second.status, third.reasons) == ("failed", "partial", ("not_computed",))
-    assert first.attempt == second.attempt == len(first.data.attempts) > 1
+    # How many attempts a customer gets depends on when the breaker opens by those of others.
+    assert first.attempt == second.attempt == len(first.data.attempts) >= 1
     assert "tickets: not_collected" in second.reasons
     yesterdays = Handoffs(opened, manifest(company.home, HEALTH), DAY).each()
     assert "failed" not in {each.status for each in yesterdays}
