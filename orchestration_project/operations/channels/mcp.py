@@ -60,9 +60,11 @@ class Mcp:
             raise PermanentFailure(f"message {message.outbox_id} is of kind {message.kind!r}, which no tool is for")
         server, tool = TOOLS[message.kind]
         arguments = self._written(message) if message.kind == "email" else _arguments(message)
-        keyed = KEY in self._taken(server, tool)
+        taken = self._taken(server, tool)
+        keyed = KEY in taken
         if keyed:
             arguments[KEY] = message.idempotency_key
+        arguments |= {name: value for name, value in _besides(message).items() if name in taken}
         try:
             answer = self._call(lambda: self._tools.call(server, tool, arguments))
         except TimeoutError as error:
@@ -118,6 +120,13 @@ def _arguments(message: Message) -> dict[str, Any]:
         return {"customer_id": told["customer_id"], "text": text}
     except KeyError as error:
         raise PermanentFailure(f"message {message.outbox_id} has no {error.args[0]} in its payload") from error
+
+
+def _besides(message: Message) -> dict[str, Any]:
+    """What a task's tool is told where it asks for it: whose the task is, and until when."""
+    deadline = message.payload.get("deadline")
+    told = {"owner": message.recipient} | ({"deadline": deadline} if deadline else {})
+    return told if message.kind == "task" else {}
 
 
 def _lost(sentence: str, keyed: bool, retry_after: float | None = None) -> TransientFailure | UncertainFailure:

@@ -142,8 +142,16 @@ class Serving:
         server = MCPServer("tasks")
 
         @server.tool(description="Creates a task; the same key creates it once.")
-        async def create(customer_id: str, title: str, body: str, idempotency_key: str) -> CallToolResult:
-            return await self._act("tasks", "create", idempotency_key, customer_id=customer_id, title=title, body=body)
+        async def create(
+            customer_id: str,
+            title: str,
+            body: str,
+            idempotency_key: str,
+            owner: str | None = None,
+            deadline: str | None = None,
+        ) -> CallToolResult:
+            told = {"customer_id": customer_id, "title": title, "body": body, "owner": owner, "deadline": deadline}
+            return await self._act("tasks", "create", idempotency_key, **told)
 
         return server
 

@@ -80,6 +80,15 @@ def test_each_kind_is_given_to_its_tool_with_the_key(tool_servers: Any, mcp: Any
     assert calls[2]["text"] == "C1 is at risk"
 
 
+def test_a_task_comes_with_its_owner_and_deadline_where_the_tool_takes_them(
+    tool_servers: Any, mcp: Any, message: Any
+) -> None:
+    process = tool_servers()
+    mcp(process).send(message("task", to="Bo Marín", deadline="2026-11-24T08:00+00:00"))
+    (call,) = process.answered()
+    assert (call["owner"], call["deadline"]) == ("Bo Marín", "2026-11-24T08:00+00:00")
+
+
 def test_a_tool_that_the_manifest_does_not_allow_is_not_called(tool_servers: Any, mcp: Any, message: Any) -> None:
     process = tool_servers()
     channel = mcp(process, tools=frozenset({"tasks.create", "crm.delete_everything"}))
