@@ -11,7 +11,7 @@ demo: install  ## Simulate a company, backfill it, scan yesterday, print who is 
 	@$(BIN)/orchestrate demo --home $(DEMO_HOME)
 
 test: lint contracts types  ## Lint, import contracts, type check, all tests
-	$(BIN)/pytest -n 2 --dist loadfile -q
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 install: $(VENV)/.installed  ## Make the environment from the locked versions
 
