@@ -42,12 +42,13 @@ def once(
     tx: Transaction, reason: str, source: str, customer_id: str | None = None, address: str | None = None
 ) -> Suppression | None:
     """What `add` does, unless exactly that is suppressed already: whoever clicks twice wants the same."""
-    if first(tx.session, customer_id, address or "", tx.now, ("erased",)):
-        return None
     whom = (Suppression.customer_id.is_not_distinct_from(customer_id),
             Suppression.address.is_not_distinct_from(address_of(address) if address else None))  # fmt: skip
     known = sa.select(Suppression.id).where(*whom, Suppression.source == source, _holds(tx.now)).limit(1)
-    return None if tx.session.scalars(known).first() else add(tx, reason, source, customer_id, address)
+    if tx.session.scalars(known).first():
+        return None
+    added = add(tx, reason, source, customer_id, address)
+    return None if added.source == "erased" else added
 
 
 def lift(tx: Transaction, suppression_id: str, reason: str) -> bool:
