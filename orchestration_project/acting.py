@@ -273,7 +273,7 @@ class Acting:
         send = self._address(row, action, desk)
         return outbox.NewMessage(
             f"action:{action.id}", action.id, send.channel, send.kind, send.recipient, send.payload | text,
-            outbox.not_before(self._permit.now, send.quiet), send.quiet,
+            outbox.not_before(self._permit.now, send.quiet), send.quiet, send.recorded_by,
         )  # fmt: skip
 
     def _address(self, row: Row, action: Action, desk: Desk) -> outbox.Address:
@@ -282,11 +282,14 @@ class Acting:
         if action.kind == "outreach":
             payload |= {"recipient_name": row["contact_name"], "language": row["language"] or "en",
                         "thread": self._threads.get(action.episode_id or "", [])}  # fmt: skip
-            return outbox.Address(desk.acts.channel, "email", row["contact_email"], payload, self._quiet(row, desk))
+            return outbox.Address(
+                desk.acts.channel, "email", row["contact_email"], payload, self._quiet(row, desk), desk.acts.recorded_by
+            )  # fmt: skip
         payload |= {"score": row["score"], "recommended_actions": list(row["recommended_actions"])}
         payload |= self._files[row["customer_id"]]
         kind = "chat" if desk.acts.channel == "slack" else "task"
-        return outbox.Address(desk.acts.channel, kind, row["owner"] or desk.role.owner, payload)
+        to = row["owner"] or desk.role.owner
+        return outbox.Address(desk.acts.channel, kind, to, payload, recorded_by=desk.acts.recorded_by)
 
     def _quiet(self, row: Row, desk: Desk) -> Row | None:
         hours, usual = desk.acts.quiet_hours, self._workspace.settings.schedule.timezone

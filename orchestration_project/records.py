@@ -48,7 +48,7 @@ def variants(store: Store | None) -> dict[tuple[str, str], Variant]:
     sent = (
         sa.select(Action.play, Action.variant, sa.func.count(), replied)
         .join(OutboxMessage, OutboxMessage.action_id == Action.id)
-        .where(OutboxMessage.state == "sent", Action.variant.is_not(None))
+        .where(OutboxMessage.state == "sent", OutboxMessage.record_of.is_(None), Action.variant.is_not(None))
         .group_by(Action.play, Action.variant)
     )
     with store.reading() as session:
@@ -69,9 +69,9 @@ def _read(store: Store) -> tuple[Rows, Rows, Rows, frozenset[str]]:
             {"customer_id": act.customer_id, "action": act.kind, "play": act.play, "cause": act.cause,
              "day": act.scan_day, "reaches": act.state not in NOT_REACHING,
              "sent_on": sent_at.date() if sent_at else None}
-            for act, sent_at in session.execute(
-                sa.select(Action, OutboxMessage.sent_at).outerjoin(OutboxMessage, OutboxMessage.action_id == Action.id)
-            )
+            for act, sent_at in session.execute(sa.select(Action, OutboxMessage.sent_at).outerjoin(
+                OutboxMessage, (OutboxMessage.action_id == Action.id) & OutboxMessage.record_of.is_(None)
+            ))
         ]  # fmt: skip
         stays = [
             {"customer_id": customer, "state": band, "since": begun,

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "state.tables": "outputs that are not named are refused (tests/test_manifests.py)",
     "roles.*.acts.autonomy": "tests/assets/test_acting.py scans with each",
     "roles.*.acts.channel": "where messages go (tests/assets/test_acting.py)",
+    "roles.*.acts.recorded_by": "tests/assets/test_acting.py delivers with and without it",
     "roles.*.acts.quiet_hours.start": "tests/assets/test_acting.py, tests/operations/test_outbox.py",
     "roles.*.acts.quiet_hours.end": "as `start`",
     "roles.*.acts.quiet_hours.weekends": "as `start`",

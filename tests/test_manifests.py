@@ -67,7 +67,7 @@ MISTAKES = {
         "output: outreach_drafts\n", "output: outreach_drafts\n    timeout_seconds: 5\n", "under `channels` and `language_model`", 1,
     ),
     "an agent that acts without bounds": (
-        "    acts:\n      autonomy: auto\n      channel: file\n", "", "it does not say how far agent account_alert may act", None,
+        "    acts:\n      autonomy: auto\n      channel: file\n      recorded_by: file\n", "", "it does not say how far agent account_alert may act", None,
     ),
     "bounds of an agent that acts on nobody": (
         "output: usage_trends\n", "output: usage_trends\n    acts: {autonomy: auto}\n", "agent usage_analyser acts on nobody", 1,
@@ -77,6 +77,13 @@ MISTAKES = {
     ),
     "alerts that wait for the customer's morning": (
         "      autonomy: auto\n      channel: file\n", "      autonomy: auto\n      channel: file\n      quiet_hours: {start: 18}\n", "they are the customer's, and alerts go to our own people", 2,
+    ),
+    "notes that nobody takes": (
+        "      autonomy: approve\n      channel: file\n      recorded_by: file\n", "      autonomy: approve\n      recorded_by: slack\n", "slack takes no notes", 1,
+    ),
+    "notes by a tool that may not be called": (
+        "    tools: [email.send, crm.add_note]\n    acts:\n      autonomy: approve\n      channel: file\n      recorded_by: file\n",
+        "    tools: [email.send]\n    acts:\n      autonomy: approve\n      recorded_by: mcp\n", "it tells of it by crm.add_note, which the role may not call", 3,
     ),
     "mail by a tool that may not be called": (
         "    tools: [email.send, crm.add_note]\n    acts:\n      autonomy: approve\n      channel: file\n",

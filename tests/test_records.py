@@ -6,9 +6,16 @@ from pathlib import Path
 import ibis
 import pytest
 
+from orchestration_project.domain.bandit import Variant
+from orchestration_project.domain.days import DayRange
+from orchestration_project.operations import ledger, outbox
+from orchestration_project.operations.channels.file import File
+from orchestration_project.operations.delivery import deliver
+from orchestration_project.operations.mail import Letterhead
 from orchestration_project.operations.models import Action, OutboxMessage
+from orchestration_project.operations.permit import Permit
 from orchestration_project.operations.store import Store
-from orchestration_project.records import records
+from orchestration_project.records import records, variants
 from orchestration_project.resources import Workspace
 from orchestration_project.settings import Home
 
@@ -44,3 +51,21 @@ def test_an_act_is_told_with_the_day_on_which_it_was_sent_which_may_be_long_afte
         (row,) = lake.engine.rows(records(store, lake, ibis.memtable([], schema=PEOPLE)).acts)
     assert (row["reaches"], row["sent_on"]) == told
     assert row["day"] + timedelta(1) == NOW.date()
+
+
+def test_a_variant_counts_once_for_each_message_though_that_is_told_of_too(tmp_path: Path) -> None:
+    with Store.open(Home(tmp_path)) as store:
+        with store.transaction("test", NOW) as tx:
+            act = ledger.NewAction("w", "C1", "outreach", "check_in", "usage_decline", None, "auto", "queued",
+                                   variant="check_in", propensity=1.0)  # fmt: skip
+            permit = Permit.for_run("run", {}, DayRange(DAY, DAY), DAY, {"customers": True}, NOW)
+            (action,) = ledger.record(tx, permit, [act])
+            payload = {"customer_id": "C1", "subject": "Hello", "body": "We miss you"}
+            mail = outbox.NewMessage(
+                "k", action.id, "file", "email", "ann@example.com", payload, NOW, recorded_by="file"
+            )
+            outbox.enqueue(tx, permit, [mail])
+        head = Letterhead("care@company.example", "", unsubscribe_mailto="stop@company.example")
+        channels = {"file": File(tmp_path / "outbox", head, lambda: NOW)}
+        assert deliver(store, channels, "w1", lambda: NOW, 10, sleep=lambda _: None) == {"sent": 2}
+        assert variants(store) == {("check_in", "check_in"): Variant("check_in", 0, 1)}

@@ -118,6 +118,11 @@ class Acts(Section):
         "`approve`: a person decides on each. `auto`: it is sent.",
     )
     channel: Literal["file", "smtp", "slack", "mcp"] = Field("file", description="What it is sent by.")
+    recorded_by: Literal["file", "slack", "mcp"] | None = Field(
+        None,
+        description="What tells of it once it is sent: a note in the CRM of a message to a customer, a post in the "
+        "chat of a task for a colleague; an alert by slack is a post already. Nothing does where it is absent.",
+    )
     cap: Cap | None = Field(None, description="How much one customer gets; no limit where it is absent.")
     quiet_hours: QuietHours | None = Field(None, description="When nothing is sent; any time where it is absent.")
     capacity_per_owner: int | None = Field(
@@ -348,9 +353,21 @@ def _ways_out(place: Path, role: Role, acts: Acts) -> Iterator[Problem]:
     tool = AGENTS[role.agent][1][0]
     if acts.channel == "mcp" and tool not in role.tools:
         yield Problem((*place, "channel"), f"it sends by {tool}, which the role may not call", "add it to `tools`")
+    yield from _records(place, role, acts)
     if role.agent == "account_alert" and acts.quiet_hours is not None:
         yield Problem(
             (*place, "quiet_hours"), "they are the customer's, and alerts go to our own people", "remove them"
+        )
+
+
+def _records(place: Path, role: Role, acts: Acts) -> Iterator[Problem]:
+    """Whether what is sent can be told of in the way that is named."""
+    tool, by = AGENTS[role.agent][1][1], acts.recorded_by
+    if by == "slack" and role.agent == "outreach":
+        yield Problem((*place, "recorded_by"), "slack takes no notes", "name file or mcp")
+    if by == "mcp" and tool not in role.tools:
+        yield Problem(
+            (*place, "recorded_by"), f"it tells of it by {tool}, which the role may not call", "add it to `tools`"
         )
 
 

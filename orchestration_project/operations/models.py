@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import Mapped, mapped_column
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that these models agree with."""
 
 ACTION_STATES = (
@@ -192,6 +192,10 @@ class OutboxMessage(Row):
 
     idempotency_key: Mapped[str] = mapped_column(unique=True)
     action_id: Mapped[str | None] = mapped_column(sa.ForeignKey("actions.id"), index=True)
+    record_of: Mapped[str | None] = mapped_column(sa.ForeignKey("outbox.id"))
+    """The message that this one only tells of: how its action stands does not depend on it."""
+    recorded_by: Mapped[str | None]
+    """The channel that tells of this message once it is sent."""
     channel: Mapped[str]
     kind: Mapped[str]
     recipient: Mapped[str]

@@ -19,6 +19,8 @@ from orchestration_project.operations.models import Action, DeliveryAttempt, Out
 from orchestration_project.operations.permit import Authority
 from orchestration_project.operations.store import Transaction, in_parts
 
+RECORDS: Mapping[str, str] = {"email": "note", "task": "chat"}
+"""The kind of message that tells of one: a note in the CRM of what a customer got, a post of what a colleague got."""
 Result = Literal["sent", "transient", "permanent", "uncertain"]
 
 
@@ -36,6 +38,8 @@ class Address:
     payload: dict[str, Any]
     quiet: dict[str, Any] | None = None
     """When nothing may arrive: the hours of `domain.quiet_hours.Quiet`, the recipient's `zone`, and the `usual` one."""
+    recorded_by: str | None = None
+    """The channel that tells of it once it is sent."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,19 @@ class NewMessage:
     payload: dict[str, Any]
     not_before: datetime
     quiet: dict[str, Any] | None = None
+    recorded_by: str | None = None
+    record_of: str | None = None
 
 
 def enqueue(tx: Transaction, authority: Authority, messages: Sequence[NewMessage]) -> list[OutboxMessage]:
     """Puts messages into the outbox and returns the new ones; a key that was there before is left as it is."""
+    return _insert(tx, messages, _source(authority))
+
+
+def _insert(tx: Transaction, messages: Sequence[NewMessage], why: str) -> list[OutboxMessage]:
     rows = [asdict(message) | {"state": "pending", "attempts": 0} for message in messages]
     rows.sort(key=lambda row: row["idempotency_key"])
-    return tx.insert_new(OutboxMessage, rows, "message queued", _source(authority))
+    return tx.insert_new(OutboxMessage, rows, "message queued", why)
 
 
 def _source(authority: Authority) -> str:
@@ -209,9 +219,29 @@ def finish(
     if state == "pending":
         values |= {"not_before": retry_at}
     tx.change(row, f"message {state}", error, **values)
-    if row.action_id and state != "pending":
-        ledger.set_state(tx, row.action_id, state, error)
+    follow(tx, row, state, error)
     return state
+
+
+def follow(tx: Transaction, message: OutboxMessage, state: str, why: str | None) -> None:
+    """What follows from where a message stands: its action stands there too, and what was sent is told of."""
+    if message.action_id and message.record_of is None and state != "pending":
+        ledger.set_state(tx, message.action_id, state, why)
+    # The text is gone where its customer was erased while it was sent.
+    told = message.kind in RECORDS and "body" in message.payload
+    if state == "sent" and message.recorded_by and told:
+        _insert(tx, [_record(message, message.recorded_by, tx.now)], f"message {message.id} was sent")
+
+
+def _record(message: OutboxMessage, channel: str, now: datetime) -> NewMessage:
+    """A note of an e-mail to a customer, or a post about the task of an account manager."""
+    kind = RECORDS[message.kind]
+    told = {"customer_id": message.payload["customer_id"], "body": message.payload["body"]}
+    about = f"E-mail sent: {message.payload['subject']}" if kind == "note" else message.payload["subject"]
+    return NewMessage(
+        f"{message.idempotency_key}:{kind}", message.action_id, channel, kind, message.recipient,
+        told | {"subject": about}, now, record_of=message.id,
+    )  # fmt: skip
 
 
 def question(message: OutboxMessage) -> str:

@@ -274,7 +274,7 @@ def _message(tx: Transaction, item: ReviewItem) -> outbox.NewMessage | None:
     return outbox.NewMessage(
         idempotency_key=f"action:{item.action_id}", action_id=item.action_id, channel=send["channel"],
         kind=send["kind"], recipient=send["recipient"], payload=send["payload"] | text | {"automatic": False},
-        not_before=outbox.not_before(tx.now, send["quiet"]), quiet=send["quiet"],
+        not_before=outbox.not_before(tx.now, send["quiet"]), quiet=send["quiet"], recorded_by=send.get("recorded_by"),
     )  # fmt: skip
 
 

@@ -56,8 +56,7 @@ def ask(tx: Transaction, to: Escalation, messages: Sequence[OutboxMessage]) -> N
     items = []
     for message in messages:
         action = tx.session.get(Action, message.action_id) if message.action_id else None
-        if action:
-            ledger.set_state(tx, action.id, "uncertain", message.error)
+        outbox.follow(tx, message, "uncertain", message.error)
         items.append(reviews.NewItem(
             key=outbox.question(message), reason_code=reviews.UNCERTAIN, step="deliver",
             workflow=action.workflow if action else "delivery", queue=to.queue,
@@ -103,8 +102,10 @@ def resolve(tx: Transaction, item_id: str, answer: Answer, reason: str) -> str:
     values = {"state": state, "not_before": tx.now} | ({"sent_at": tx.now} if state == "sent" else {})
     tx.change(message, f"message {state}", reason, **values)
     _close_attempt(tx, message, answer)
-    if message.action_id:
-        ledger.set_state(tx, message.action_id, {"pending": "queued"}.get(state, state), reason)
+    if state != "pending":
+        outbox.follow(tx, message, state, reason)
+    elif message.action_id and message.record_of is None:
+        ledger.set_state(tx, message.action_id, "queued", reason)
     decision = {"state": "resolved", "decided_by": tx.who, "decided_at": tx.now}
     tx.change(item, "review resolved", reason, **decision, decision_reason=f"{answer}: {reason}")
     return state

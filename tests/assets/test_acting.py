@@ -1,5 +1,6 @@
 """Acting: only the scan of the latest day does anything, each thing once, and as far as the manifest lets it."""
 
+import json
 import os
 import socket
 from collections import Counter
@@ -249,6 +250,27 @@ def test_a_message_waits_for_the_end_of_quiet_hours_where_the_customer_is(acting
         from zoneinfo import ZoneInfo
 
         assert 12 <= mail.not_before.astimezone(ZoneInfo(zone or "UTC")).hour < 24
+
+
+@pytest.mark.parametrize("by", ["file", None])
+def test_a_message_is_noted_and_an_alert_posted_once_sent_where_the_manifest_says(acting, by) -> None:
+    roles = ("outreach_agent", "account_manager_alert")
+    changes = {f"roles.{role}.acts.autonomy": "auto" for role in roles}
+    company = acting(
+        **changes,
+        **{f"roles.{role}.acts.recorded_by": by for role in roles},
+        **{"roles.outreach_agent.acts.quiet_hours": None},
+    )
+    company.scan(DAY)
+    mails = {row.payload["customer_id"]: row for row in rows(company, OutboxMessage) if row.kind == "email"}
+    tasks = {row.payload["customer_id"] for row in rows(company, OutboxMessage) if row.kind == "task"}
+    with Store.open(company.home) as store:
+        Outgoing(company.workspace, store, "worker").deliver(1000)
+    for file, told in (("notes.jsonl", set(mails)), ("chats.jsonl", tasks)):
+        lines = company.home.outbox / file
+        assert told and lines.exists() is (by is not None)
+        if by is not None:
+            assert {json.loads(line)["payload"]["customer_id"] for line in lines.read_text().splitlines()} == told
 
 
 def test_who_may_not_want_mail_is_written_to_only_after_a_person_has_agreed(acting) -> None:

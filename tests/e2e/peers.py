@@ -48,7 +48,7 @@ class Peers:
 
     @property
     def servers(self) -> dict[str, Any]:
-        return {name: self._tools.server(name) for name in ("email", "tasks")}
+        return {name: self._tools.server(name) for name in ("email", "tasks", "crm", "chat")}
 
     def took(self) -> Counter[tuple[str, str]]:
         """How often each message arrived, by channel and Message-ID or key."""

@@ -64,11 +64,11 @@ BANDS = {f"connections.{n}.when.score": between for n, between in (
 """Bands under which a small company has dozens of customers to act on."""
 UNHURRIED = {f"roles.outreach_agent.acts.{limit}": None for limit in ("quiet_hours", "capacity_per_owner")}
 VARIANTS = (
-    {"outreach_agent": ("approve", "smtp"), "account_manager_alert": ("auto", "slack")},
-    {"outreach_agent": ("auto", "smtp"), "account_manager_alert": ("approve", "mcp")},
-    {"outreach_agent": ("auto", "mcp"), "account_manager_alert": ("approve", "slack")},
+    {"outreach_agent": ("approve", "smtp", None), "account_manager_alert": ("auto", "slack", None)},
+    {"outreach_agent": ("auto", "smtp", "mcp"), "account_manager_alert": ("approve", "mcp", "slack")},
+    {"outreach_agent": ("auto", "mcp", "mcp"), "account_manager_alert": ("approve", "slack", None)},
 )
-"""How far each role goes by itself, and through which channel."""
+"""How far each role goes by itself, through which channel, and what tells of it."""
 SENDING = ("deliver", "delivery_run")
 SPANS = {"scan": 3.0, "hand_over": 1.0, "decide": 0.6, "deliver": 0.2, "delivery_run": 0.2}
 """Seconds within which each step is killed: about what it takes, or some messages take."""
@@ -254,7 +254,10 @@ def assert_once(line: Pipeline, took: Mapping[tuple[str, str], int]) -> Counter[
 
     asked = {item.action_id: item.state for item in items if item.reason_code != reviews.UNCERTAIN}
     approved = {each.id for each in actions if asked.get(each.id, "approved") in ("approved", "edited")}
-    assert sorted(message.action_id for message in messages) == sorted(approved), "an approved message was lost"
+    records = Counter(message.record_of for message in messages if message.record_of)
+    acted = [message for message in messages if message.record_of is None]
+    assert sorted(message.action_id for message in acted) == sorted(approved), "an approved message was lost"
+    assert records == Counter(each.id for each in acted if each.state == "sent" and each.recorded_by)
     twice = [message.id for message in messages if took[arrives_as(message)] > 1]
     assert twice == []
     sent = {message.id for message in messages if message.state == "sent"}
@@ -264,7 +267,7 @@ def assert_once(line: Pipeline, took: Mapping[tuple[str, str], int]) -> Counter[
     with Store.open(line.home) as store:
         assert {item.context["outbox_id"] for item in uncertain_ones(store)} == unknown
     return Counter(f"by {message.channel}" for message in messages) + Counter(
-        actions=len(actions), rejected=len(actions) - len(approved), uncertain=len(unknown)
+        actions=len(actions), records=records.total(), rejected=len(actions) - len(approved), uncertain=len(unknown)
     )
 
 
@@ -359,13 +362,18 @@ def test_whatever_is_killed_nothing_is_sent_twice_or_lost_and_what_nobody_knows_
 
 
 def prepared(
-    scanned: Home, folder: Path, roles: Mapping[str, tuple[str, str]], peers: Peers, where: Database, own_manifest: Any
+    scanned: Home,
+    folder: Path,
+    roles: Mapping[str, tuple[str, str, str | None]],
+    peers: Peers,
+    where: Database,
+    own_manifest: Any,
 ) -> Home:
     """A copy of the company whose roles go as far, and by the channels, as a variant says."""
     shutil.copytree(scanned.path, folder)
     home = Home(folder)
     own_manifest(home, {f"roles.{role}.acts.{key}": value for role, told in roles.items()
-                        for key, value in zip(("autonomy", "channel"), told, strict=True)})  # fmt: skip
+                        for key, value in zip(("autonomy", "channel", "recorded_by"), told, strict=True)})  # fmt: skip
     settings = SETTINGS | {"channels": peers.channels} | where.settings
     home.settings_file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     home.sources_file.write_text(yaml.safe_dump(sources(peers.servers)), encoding="utf-8")

@@ -20,10 +20,10 @@ from orchestration_project.operations.channel import (
     UncertainFailure,
 )
 from orchestration_project.operations.delivery import Pace, deliver
-from orchestration_project.operations.models import DeliveryAttempt, OutboxMessage, ReviewItem
+from orchestration_project.operations.models import Action, DeliveryAttempt, OutboxMessage, ReviewItem
 from orchestration_project.operations.store import Store
 
-from .conftest import NOW, later, message, queued, start, state_of
+from .conftest import NOW, acted, later, message, queued, start, state_of
 from .test_uncertain import questions
 
 KILLS, MESSAGES = (500, 4000) if os.environ.get("STRESS") == "1" else (25, 300)
@@ -171,6 +171,59 @@ def test_a_worker_that_dies_while_it_sends_leaves_the_message_uncertain(store, d
     clock.at += Pace().lease
     assert run(store, channel, clock, worker="w2") == {"uncertain": 1, "sent": 1}
     assert channel.taken == (["M1", "M2"] if died_after_sending else ["M2"])
+
+
+PAYLOAD = {"customer_id": "C1", "subject": "Hello", "body": "We miss you", "automatic": False}
+
+
+def recorded(store: Store, **change) -> OutboxMessage:
+    """A message about an action, which is to be told of by file once it is sent."""
+    told = message(action_id=acted(store).id, payload=PAYLOAD, recorded_by="file", **change)
+    return queued(store, told)[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "subject"), [("email", "note", "E-mail sent: Hello"), ("task", "chat", "Hello")]
+)
+def test_what_was_sent_is_told_of_once_where_the_manifest_says(store, kind, record, subject):
+    row = recorded(store, kind=kind)
+    channel, clock = Fake(), Clock()
+    assert run(store, channel, clock) == {"sent": 2}
+    assert channel.taken == ["M1", f"M1:{record}"]
+    assert run(store, channel, clock) == {}
+    with store.reading() as session:
+        (told,) = session.scalars(sa.select(OutboxMessage).where(OutboxMessage.record_of == row.id))
+    assert told.payload == {"customer_id": "C1", "subject": subject, "body": "We miss you"}
+    assert (told.kind, told.recipient, told.action_id) == (record, row.recipient, row.action_id)
+
+
+def test_what_was_not_sent_is_not_told_of(store):
+    row = recorded(store)
+    assert run(store, Fake(PermanentFailure("no such mailbox")), Clock()) == {"failed": 1}
+    assert run(store, Fake(), Clock()) == {}
+    assert state_of(store, Action, row.action_id) == "failed"
+
+
+@pytest.mark.parametrize("error", [PermanentFailure("no such CRM"), UncertainFailure("connection lost")])
+def test_an_action_stays_sent_where_it_could_not_be_told_of_and_a_person_is_asked(store, error):
+    row = recorded(store)
+    run(store, Fake(), Clock(), limit=1)
+    run(store, Fake(error), Clock())
+    assert state_of(store, Action, row.action_id) == "sent"
+    with store.reading() as session:
+        assert session.scalars(sa.select(ReviewItem)).one().customer_id == "C1"
+
+
+def test_what_a_person_says_was_sent_is_told_of_too(store):
+    recorded(store)
+    clock = Clock()
+    run(store, Fake(UncertainFailure("connection lost")), clock)
+    with store.transaction("ann", clock.at) as tx:
+        reviews.claim(tx, questions(store)[0].id)
+        uncertain.resolve(tx, questions(store)[0].id, "sent", "it has arrived")
+    channel = Fake()
+    assert run(store, channel, clock) == {"sent": 1}
+    assert channel.taken == ["M1:note"]
 
 
 def test_messages_of_a_channel_that_this_worker_has_not_are_left_to_others(store):
