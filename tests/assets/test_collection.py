@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from orchestration_project.agents.breaker import FAILURES
 from orchestration_project.contracts.lake_tables import LAKE_TABLES
 from orchestration_project.escalations import open_items
 from orchestration_project.handoffs import Handoffs
@@ -96,13 +97,15 @@ def test_what_is_collected_over_unreliable_tools_is_what_is_read_in_bulk_row_for
     assert len(bulk.rows("risk_scores", DAY)) > 40
 
 
-def test_an_outage_costs_the_days_since_and_nothing_that_was_known(made, tool_servers, lake) -> None:
+def test_an_outage_costs_the_days_since_and_nothing_that_was_known(made, limits, tool_servers, lake) -> None:
     company = made("tools", tool_servers())
     assert scan(company).success
     before = {table: company.rows(table, DAY) for table in DAILY}
     known = company.rows("customer_profiles", DAY)
 
     company = replace(company, now=company.now + timedelta(days=1))
+    # One by one, and less patient than the breaker's first pause: the first customer's attempts open it for all others.
+    limits(company, timeout_seconds=2, patience_seconds=0.5, attempts=6, concurrency=1)
     reconnect(company, tool_servers(away=["tickets"]))
     result = scan(company, DAY + timedelta(days=1))
     checks = company.checks(result)
@@ -124,12 +127,14 @@ def test_an_outage_costs_the_days_since_and_nothing_that_was_known(made, tool_se
     assert {(item["about"], item["error_class"]) for item in items} == {("support_tickets", "tool_failure")}
     assert sum(item["cases"] for item in items) == 60
     told = [json.loads(case["attempts"]) for item in items for case in item["customers"]]
-    assert any(attempts and "down for maintenance" in attempts[0]["error"] for attempts in told)
+    assert sorted(map(len, told)) == [0] * 59 + [FAILURES]
+    assert {attempt["error"] for attempts in told for attempt in attempts} == {
+        "tickets: tickets is down for maintenance"
+    }
     handoffs = Handoffs(opened, manifest(company.home, HEALTH), DAY + timedelta(days=1))
     first, second, third = handoffs.of(profiles.customer_id[0])
     assert (first.status, second.status, third.reasons) == ("failed", "partial", ("not_computed",))
-    # How many attempts a customer gets depends on when the breaker opens by those of others.
-    assert first.attempt == second.attempt == len(first.data.attempts) >= 1
+    assert first.attempt == second.attempt == len(first.data.attempts) == FAILURES
     assert "tickets: not_collected" in second.reasons
     yesterdays = Handoffs(opened, manifest(company.home, HEALTH), DAY).each()
     assert "failed" not in {each.status for each in yesterdays}
