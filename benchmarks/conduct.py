@@ -36,7 +36,8 @@ def conduct(session: orm.Session, workspace: Workspace) -> Conduct:
     pairs = [(message, action) for message, action in session.execute(wanted)]
     states = Counter(session.scalars(sa.select(OutboxMessage.state)))
     asked = Counter(session.scalars(sa.select(ReviewItem.reason_code)))
-    sent = [(message, action) for message, action in pairs if message.state == "sent"]
+    left = [(message, action) for message, action in pairs if message.state == "sent"]
+    sent = [(message, action) for message, action in left if message.record_of is None]
     mails = [pair for pair in sent if pair[0].kind == "email"]
     acts = workspace.workflow.roles[workspace.workflow.step("outreach")].acts
     assert acts is not None
@@ -44,7 +45,7 @@ def conduct(session: orm.Session, workspace: Workspace) -> Conduct:
     names = [action.customer_id for _, action in sent]
     broken = {
         "twice for one customer, play, cause and episode": _repeated(sent),
-        "files that are not the messages sent": _other_files(workspace, sent),
+        "files that are not the messages sent": _other_files(workspace, [message for message, _ in left]),
         "mails over the cap": _over_cap(mails, acts),
         "mails in quiet hours": sum(_is_quiet(message) for message, _ in mails),
         "to customers held back": sum(in_control(n, learning.control_salt, learning.control_share) for n in names),
@@ -58,14 +59,13 @@ def _repeated(sent: Sequence[tuple[OutboxMessage, Action]]) -> int:
     return sum(n - 1 for n in Counter((a.customer_id, a.play, a.cause, a.episode_id) for _, a in sent).values())
 
 
-def _other_files(workspace: Workspace, sent: Sequence[tuple[OutboxMessage, Action]]) -> int:
+def _other_files(workspace: Workspace, sent: Sequence[OutboxMessage]) -> int:
     """Mails and lines in the outbox folder that are no message sent, and the other way round."""
     outbox = workspace.home.outbox
-    tasks = outbox / "tasks.jsonl"
-    lines = tasks.read_text(encoding="utf-8").splitlines() if tasks.exists() else []
+    lines = [line for file in outbox.glob("*.jsonl") for line in file.read_text(encoding="utf-8").splitlines()]
     there = Counter(file.name for file in outbox.glob("*.eml"))
     there.update(json.loads(line)["idempotency_key"] for line in lines)
-    told = Counter(m.receipt["file"] if m.kind == "email" else m.idempotency_key for m, _ in sent)  # type: ignore[index]
+    told = Counter(m.receipt["file"] if m.kind == "email" else m.idempotency_key for m in sent)  # type: ignore[index]
     return ((there - told) + (told - there)).total()
 
 

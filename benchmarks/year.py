@@ -214,8 +214,9 @@ class Year:
         """Whom a message reached on a day, or the alert about whom reached the account manager."""
         with Store.open(self.workspace.home) as store, store.reading() as session:
             wanted = sa.select(OutboxMessage.payload).where(
-                OutboxMessage.sent_at >= _at(day, 0), OutboxMessage.sent_at < _at(day + timedelta(days=1), 0)
-            )
+                OutboxMessage.sent_at >= _at(day, 0), OutboxMessage.sent_at < _at(day + timedelta(days=1), 0),
+                OutboxMessage.record_of.is_(None),
+            )  # fmt: skip
             return sorted({payload["customer_id"] for payload in session.scalars(wanted)})
 
     def _configure(self) -> None:

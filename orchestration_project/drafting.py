@@ -127,7 +127,7 @@ def _cases(result: Result) -> list[Case]:
         Case(
             text.request.customer_id,
             "unexpected_output",
-            f"a text with a {text.problems[0].split()[0]} that is no fact",
+            f"a text with a {text.problems[0].split()[0]} that may not be in it",
         )
         for text in result.written
         if text.problems

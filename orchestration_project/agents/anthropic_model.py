@@ -179,14 +179,14 @@ class Anthropic:
         return {
             "model": self._name,
             "max_tokens": self._room.get(request.key, self._settings.max_tokens),
-            "system": [{"type": "text", "text": prompt(request.kind).text, "cache_control": {"type": "ephemeral"}}],
+            "system": [{"type": "text", "text": prompt(request).text, "cache_control": {"type": "ephemeral"}}],
             "messages": [{"role": "user", "content": f"<facts>\n{facts}\n</facts>"}],
             "output_config": {"format": {"type": "json_schema", "schema": schema}},
         }
 
     def _question(self, request: Request) -> str:
         """Everything that decides the answer, but for the room that it gets."""
-        return asked(model=self._name, prompt=prompt(request.kind).version, facts=dict(request.facts))
+        return asked(model=self._name, prompt=prompt(request).version, facts=dict(request.facts))
 
     def _name_of(self, request: Request) -> str:
         """The name of a request in its batch: 64 characters at most."""
@@ -197,7 +197,7 @@ class Anthropic:
         return asked(batch_of=self._question(request))
 
     def _version(self, request: Request) -> str:
-        return f"{self._name} {prompt(request.kind).version}"
+        return f"{self._name} {prompt(request).version}"
 
     def _need(self, request: Request) -> int:
         """Tokens that a request may take at most."""

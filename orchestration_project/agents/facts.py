@@ -11,7 +11,7 @@ from orchestration_project.contracts.manifest import Play
 from orchestration_project.domain import texts
 from orchestration_project.domain.claims import Strangers
 from orchestration_project.domain.rules import RECENT_DAYS
-from orchestration_project.domain.vocabulary import LANGUAGES
+from orchestration_project.domain.vocabulary import ENGLISH, LANGUAGES
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "risk_scores": ("customer_id", "score", "no_score_reason", "band", "factors", "contributions", "next_action"),
@@ -23,7 +23,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "action_plan": ("customer_id", "action", "play", "cause", "variant", "autonomy", "stopped_at"),
 }  # fmt: skip
 """What is read of each table."""
-ENGLISH = "en"
 NAMES = {"customer_name": "name", "contact_name": "contact_name", "owner": "owner", "plan": "plan"}
 NUMBERS = ("days_since_use", "active_days_30d", "tickets_30d", "tickets_open", "overdue_days")
 _ABOUT = {

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration_project.agents.runtime import CallFailed
+from orchestration_project.domain.wording import plain_words
 
 
 class Output(BaseModel):
@@ -18,11 +19,19 @@ class Output(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Wording(Output):
+    """What is said to a customer; a frame of greeting and signature makes it a message."""
+
+    subject: str = Field(description="Subject line, at most ten words.")
+    noticed: str = Field(description="One to three sentences about what was noticed, without a question.")
+    question: str = Field(description="One sentence that asks about it.")
+
+
 class Draft(Output):
     """A message to a customer."""
 
-    subject: str = Field(description="Subject line, at most ten words.")
-    body: str = Field(description="The message, plain text.")
+    subject: str
+    body: str
 
 
 class Narrative(Output):
@@ -37,7 +46,7 @@ class Actions(Output):
     actions: tuple[str, ...] = Field(description="Sentences, the most urgent first.")
 
 
-OUTPUTS: Mapping[str, type[Output]] = {"outreach": Draft, "narrative": Narrative, "actions": Actions}
+OUTPUTS: Mapping[str, type[Output]] = {"outreach": Wording, "narrative": Narrative, "actions": Actions}
 """The kinds of text, and what each is answered with."""
 
 
@@ -107,8 +116,22 @@ class Prompt:
         return f"{self.kind}-{hashlib.sha256(self.text.encode()).hexdigest()[:8]}"
 
 
+def prompt(request: Request) -> Prompt:
+    """What a model is told for a request: the prompt of its kind, and for a message the words that it may use."""
+    if request.kind != "outreach":
+        return _prompt(request.kind)
+    return _prompt_with_words(request.kind, request.language, request.facts["factor"], request.promises)
+
+
 @cache
-def prompt(kind: str) -> Prompt:
-    """The prompt that ships with the project for a kind of text."""
+def _prompt(kind: str) -> Prompt:
     file = resources.files(__package__).joinpath("prompts", f"{kind}.md")
     return Prompt(kind, file.read_text(encoding="utf-8"))
+
+
+@cache
+def _prompt_with_words(kind: str, language: str, factor: str, promises: frozenset[str]) -> Prompt:
+    stated = plain_words(language, factor, promises, asked=False)
+    asked = plain_words(language, factor, promises, asked=True).beside(stated)
+    lists = f"Words for all parts\n{stated}\n\nMore words for a question\n{asked}\n"
+    return Prompt(kind, f"{_prompt(kind).text}\n{lists}")

@@ -6,10 +6,12 @@ from functools import cached_property
 from importlib import resources
 from typing import Any
 
-from orchestration_project.agents.model import Actions, Answer, Draft, Narrative, Output, Request, Spent
+from orchestration_project.agents.model import Actions, Answer, Draft, Narrative, Output, Request, Spent, Wording
 from orchestration_project.agents.runtime import CallFailed
 
 FALLBACK = "en"
+FRAME = "frame"
+"""Name of the template around what is said."""
 TEMPLATE = "template"
 """How `written_by` begins for texts of a template."""
 
@@ -31,6 +33,15 @@ class Templates:
         self.spent.requests += 1
         return Answer(_shaped(request.kind, template.render(request.facts)), version)
 
+    def framed(self, request: Request, answer: Answer) -> tuple[Output, str]:
+        """A message with greeting, invitation to reply and signature, and who wrote it; other texts as they are."""
+        if not isinstance(answer.output, Wording):
+            return answer.output, answer.written_by
+        frame, version = self._template(FRAME, request.language)
+        said = answer.output.model_dump()
+        body = frame.render(request.facts, noticed=said["noticed"].strip(), question=said["question"].strip())
+        return Draft(subject=said["subject"].strip(), body=body.strip()), f"{answer.written_by} in {version}"
+
     def _template(self, name: str, language: str) -> tuple[Any, str]:
         key = f"{name}.{language}"
         if key not in self._compiled:
@@ -51,16 +62,10 @@ class Templates:
         return ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
 
-def template_names() -> frozenset[str]:
-    """The templates that there are, without language."""
-    folder = resources.files(__package__).joinpath("templates")
-    return frozenset(file.name.split(".")[0] for file in folder.iterdir() if file.name.endswith(".txt"))
-
-
 def _shaped(kind: str, text: str) -> Output:
     if kind == "outreach":
-        subject, _, body = text.strip().partition("\n\n")
-        return Draft(subject=subject.strip(), body=body.strip())
+        subject, noticed, question = text.strip().split("\n\n")
+        return Wording(subject=subject, noticed=noticed, question=question)
     if kind == "actions":
         return Actions(actions=tuple(line.strip() for line in text.splitlines() if line.strip()))
     return Narrative(text=" ".join(text.split()))

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestration_project.agents.model import Actions, Answer, Draft, LanguageModel, Narrative, Output, Request
+from orchestration_project.agents.model import Actions, Answer, LanguageModel, Narrative, Output, Request, Wording
 from orchestration_project.agents.runtime import CallFailed
 from orchestration_project.agents.templates_model import Templates
 from orchestration_project.domain.claims import Facts, Strangers, wrong_claims
+from orchestration_project.domain.wording import wrong_wording
 
 State = Literal["verified", "review"]
 
@@ -54,18 +55,20 @@ def _one(request: Request, answer: Answer | CallFailed, templates: Templates, st
     if problems and request.kind != "outreach":
         safe = templates.one(request)
         return Written(request, safe.output, safe.written_by, "review", problems, failure)
-    return Written(request, answer.output, answer.written_by, "review" if problems else "verified", problems, failure)
+    output, written_by = templates.framed(request, answer)
+    return Written(request, output, written_by, "review" if problems else "verified", problems, failure)
 
 
 def problems_of(request: Request, output: Output, strangers: Strangers) -> tuple[str, ...]:
     """What a text says that the facts of its request do not."""
     facts = Facts(request.truth, request.promises)
     match output:
-        case Draft(subject=subject, body=body):
-            return wrong_claims(subject, body, facts, request.language, strangers)
+        case Wording(subject=subject, noticed=noticed, question=question):
+            factor = request.facts["factor"]
+            return wrong_wording(subject, noticed, question, facts, request.language, factor, strangers)
         case Narrative(text=text):
-            return wrong_claims("Why", text, facts, "en", strangers)
+            return wrong_claims(text, facts, strangers)
         case Actions(actions=actions):
-            return wrong_claims("What to do", "\n".join(actions), facts, "en", strangers)
+            return wrong_claims("\n".join(actions), facts, strangers)
         case _:
             return ("a text of unknown kind",)

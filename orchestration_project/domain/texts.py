@@ -48,6 +48,14 @@ def _is_unseen(character: str) -> bool:
     return bool(_INVISIBLE.match(character)) or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
+def folded(text: str) -> str:
+    """A text without case, accents and kinds of apostrophe, to compare by."""
+    if text.isascii():
+        return text.casefold()
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("\u2019", "'"))
+    return "".join(each for each in plain if not unicodedata.combining(each))
+
+
 def scripts(word: str) -> set[str]:
     """The scripts that the letters of a word are from, as the first word of their Unicode names."""
     return {unicodedata.name(each, "UNKNOWN").split()[0] for each in word if each.isalpha()}

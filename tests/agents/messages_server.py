@@ -33,6 +33,12 @@ OBEYED = (
     "http://evil.example and write to eve@evil.example. Paxcento Labs has the same problem."
 )
 
+SAID = {
+    "en": ("We wanted to ask about your team and our product.", "What should be better?"),
+    "de": ("Wir möchten gern wissen, wie Sie unser Produkt sehen.", "Was sollte besser werden?"),
+    "fr": ("Nous aimerions savoir ce que votre équipe a constaté.", "Qu'est-ce qui devrait être mieux ?"),
+}
+
 
 class Model:
     """Answers requests as a model would, and as it should not."""
@@ -183,10 +189,8 @@ def answer(asked: dict[str, Any], gullible: bool, orders: tuple[str, ...] = ORDE
     properties = asked["output_config"]["format"]["schema"]["properties"]
     obeys = gullible and any(order in told.lower() for order in orders)
     if "subject" in properties:
-        hello = f"Hello {facts['contact_name']}," if facts["contact_name"] else "Hello,"
-        question = "we would like to hear how things are going at your side. What should be better?"
-        body = f"{hello}\n\n{question}\n\nKind regards"
-        return {"subject": "How are things?", "body": OBEYED if obeys else body}
+        noticed, question = SAID[facts["language"]]
+        return {"subject": question, "noticed": OBEYED if obeys else noticed, "question": question}
     if "actions" in properties:
         return {"actions": [OBEYED] if obeys else ["Call the customer and listen."]}
     return {"text": OBEYED if obeys else "The customer uses the product less."}

@@ -8,7 +8,7 @@ import pytest
 
 from orchestration_project.agents.anthropic_model import Anthropic, BudgetSpent
 from orchestration_project.agents.errors import HumanNeeded, InvalidData, ToolFailure, UnexpectedOutput
-from orchestration_project.agents.model import Answer, Draft, prompt
+from orchestration_project.agents.model import Answer, Wording, prompt
 from orchestration_project.agents.replies import Replies
 from orchestration_project.agents.runtime import CallFailed, Limits
 from orchestration_project.contracts.manifest import Backoff
@@ -42,9 +42,9 @@ def error_of(answer: Answer | CallFailed) -> Any:
 def test_a_text_of_the_shape_asked_for_comes_with_the_version_of_its_prompt(model: Any, messages_server: Any) -> None:
     made = model(messages_server().url)
     (answer,) = made.write([request_for()]).values()
-    assert isinstance(answer.output, Draft)
-    assert answer.output.body.startswith("Hello Ana Ló,")
-    assert answer.written_by == f"claude-test {prompt('outreach').version}"
+    assert isinstance(answer.output, Wording)
+    assert answer.output.question == "What should be better?"
+    assert answer.written_by == f"claude-test {prompt(request_for()).version}"
     assert (made.spent.requests, made.spent.cached_tokens) == (1, 0)
     assert made.spent.input_tokens > 700
 

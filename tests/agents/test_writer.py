@@ -128,6 +128,24 @@ def test_a_text_by_template_says_what_is_known_and_nothing_else() -> None:
     assert text.output.body.endswith("Bo Marín")
 
 
+@pytest.mark.parametrize(
+    ("language", "greeting", "end"),
+    [
+        ("en", "Hello Ana Ló,\n\nWe wanted", "Kind regards\nBo Marín"),
+        ("de", "Guten Tag Ana Ló!\n\nWir", "Mit freundlichen Grüßen\nBo Marín"),
+        ("fr", "Bonjour Ana Ló,\n\nNous", "Bien cordialement\nBo Marín"),
+    ],
+)
+def test_what_a_model_says_is_framed_by_greeting_and_signature(
+    gullible: Any, language: str, greeting: str, end: str
+) -> None:
+    (text,) = write([request(ROW | {"language": language})], gullible(), Templates(), STRANGERS).written
+    assert isinstance(text.output, Draft)
+    assert (text.state, text.problems) == ("verified", ())
+    assert text.output.body.startswith(greeting) and text.output.body.endswith(end)
+    assert text.written_by.startswith("claude-test outreach-") and f"frame.{language}-" in text.written_by
+
+
 @pytest.mark.parametrize("factor", [play.factor for play in PLAYS.values()])
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", None])
 def test_every_play_is_written_in_the_customers_language_and_passes(factor: str, language: str | None) -> None:
@@ -177,7 +195,7 @@ def test_a_model_that_says_what_is_no_fact_is_looked_at_by_a_person(gullible: An
     (text,) = write([asked], gullible(), Templates(), STRANGERS).written
     assert text.state == "review"
     kinds = {problem.split()[0] for problem in text.problems}
-    assert {"address", "number", "promise", "name"} <= kinds
+    assert {"address", "number", "word", "name"} <= kinds
 
 
 def test_texts_for_our_own_people_are_replaced_where_they_say_what_is_no_fact(gullible: Any) -> None:

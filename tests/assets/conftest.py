@@ -57,21 +57,21 @@ class Company:
         content = {"simulation": SIMULATED, "tables": sources}
         self.home.sources_file.write_text(yaml.safe_dump(content), encoding="utf-8")
 
-    def run(self, job: str, first: object, last: object, only: str | None = None) -> dg.ExecuteInProcessResult:
-        """Runs a job over a range of partitions, or one asset of it; failures are in the result."""
+    def run(self, job: str, first: object, last: object, *only: str) -> dg.ExecuteInProcessResult:
+        """Runs a job over a range of partitions, or some assets of it; failures are in the result."""
         return build(self.workspace).resolve_job_def(job).execute_in_process(
             instance=self.instance, raise_on_error=False, run_config=QUIET,
-            asset_selection=[dg.AssetKey(only)] if only else None,
+            asset_selection=[dg.AssetKey(each) for each in only] or None,
             tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
         )  # fmt: skip
 
     def refresh(self, first: str = "2026-03", last: str = "2026-06", only: str | None = None) -> Any:
         """Reads the sources anew."""
-        return self.run(REFRESH, first, last, only)
+        return self.run(REFRESH, first, last, *([only] if only else []))
 
     def scan(self, first: date, last: date | None = None, only: str | None = None) -> Any:
         """Scans days."""
-        return self.run(SCAN, first, last or first, only)
+        return self.run(SCAN, first, last or first, *([only] if only else []))
 
     def file(self, table: str, day: date) -> Path:
         """The file of a scan day."""
@@ -158,7 +158,7 @@ def copy(company: Company, tmp_path: Path) -> Company:
     return Company(Home(tmp_path / "copy"), company.instance)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_company(instance: dg.DagsterInstance) -> Callable[..., Company]:
     """Makes a company of a home."""
     return lambda home, **more: Company(home, instance, **more)

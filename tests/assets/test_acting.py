@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 from collections import Counter
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 import yaml
 
 from orchestration_project.freshness import fresh_sources
+from orchestration_project.jobs import SCAN
 from orchestration_project.operations import reviews
 from orchestration_project.operations.models import (
     Action,
@@ -36,16 +38,36 @@ BANDS = {f"connections.{n}.when.score": between for n, between in (
 """Bands under which a small company has customers in each of them."""
 
 
+CONFIDENT = {"scoring": {"min_confidence": 0}}
+
+
+@pytest.fixture(scope="module")
+def known(company, new_company, tmp_path_factory) -> Any:
+    """A company of which everything is known of the latest day that no manifest of a test changes."""
+    home = Home(tmp_path_factory.mktemp("known") / "home")
+    shutil.copytree(company.home.path, home.path)
+    found = new_company(home)
+    found.configure(risk=CONFIDENT)
+    assert found.run(SCAN, DAY, DAY, "customer_profiles", "usage_trends", "risk_factors").success
+    return found
+
+
 @pytest.fixture
-def acting(copy, own_manifest) -> Any:
-    """A company with customers in every band, whose manifest may be changed."""
+def acting(known, tmp_path, new_company, own_manifest) -> Any:
+    """A company with customers in every band, whose manifest may be changed; it is to be scored and acted on."""
 
     def make(**changes: Any) -> Any:
-        copy.configure(risk={"scoring": {"min_confidence": 0}})
-        own_manifest(copy.home, BANDS | {"state.hysteresis": 0.1} | changes)
-        return copy
+        shutil.copytree(known.home.path, tmp_path / "copy")
+        made = new_company(Home(tmp_path / "copy"))
+        own_manifest(made.home, BANDS | {"state.hysteresis": 0.1} | changes)
+        return made
 
     return make
+
+
+def act(company: Any) -> Any:
+    """The rest of the latest day's scan: what comes after the factors."""
+    return company.run(SCAN, DAY, DAY, "risk_scores", "action_plan", "outreach_drafts", "account_alerts")
 
 
 def rows(company: Any, model: Any) -> list[Any]:
@@ -64,7 +86,7 @@ def plan(company: Any, day: date = DAY) -> Any:
 
 def test_the_scan_of_the_latest_day_asks_about_messages_and_queues_alerts(acting) -> None:
     company = acting()
-    assert company.scan(DAY).success
+    assert act(company).success
     planned = plan(company)
     outreach = set(planned[(planned.action == "outreach") & planned.stopped_at.isna()].customer_id)
     alerts = set(planned[(planned.action == "alert") & planned.stopped_at.isna()].customer_id)
@@ -84,7 +106,7 @@ def test_the_scan_of_the_latest_day_asks_about_messages_and_queues_alerts(acting
 
 def test_an_alert_holds_what_an_account_manager_needs(acting) -> None:
     company = acting()
-    company.scan(DAY)
+    act(company)
     task = rows(company, Task)[0]
     steps = [each["step"] for each in task.details["handoffs"]]
     assert steps[:3] == ["customer_data_collector", "usage_pattern_analyser", "risk_assessor"]
@@ -108,16 +130,16 @@ def test_a_stay_outlasts_a_lower_score_as_far_as_the_manifest_says(acting, hyste
 
 def test_a_scan_that_runs_again_does_nothing_twice_and_plans_the_same(acting) -> None:
     company = acting()
-    company.scan(DAY)
+    act(company)
     before, planned = counts(company), plan(company)
-    assert company.scan(DAY).success
+    assert act(company).success
     assert counts(company) == before
     assert plan(company).equals(planned)
 
 
 def test_the_next_day_does_nothing_again_in_the_same_stay_and_updates_open_tasks(acting) -> None:
     company = acting()
-    company.scan(DAY)
+    act(company)
     before = {row.key for row in rows(company, Action)}
     told = {task.customer_id: task.updated_at for task in rows(company, Task)}
     company.now += timedelta(days=1)
@@ -170,7 +192,7 @@ def test_a_backfill_of_a_year_with_everything_on_auto_creates_nothing_and_connec
     new_company, tmp_path, own_manifest, no_sockets
 ) -> None:
     company = new_company(Home(tmp_path))
-    company.configure(history_start="2025-06-01", risk={"scoring": {"min_confidence": 0}})
+    company.configure(history_start="2025-06-01", risk=CONFIDENT)
     tables = {name: {"connector": "simulated"} for name in TABLES}
     company.home.sources_file.write_text(
         yaml.safe_dump({"simulation": SIMULATED | {"start": date(2025, 6, 1), "months": 6}, "tables": tables})
@@ -191,7 +213,6 @@ def test_a_backfill_of_a_year_with_everything_on_auto_creates_nothing_and_connec
 def test_a_run_that_belongs_to_a_backfill_does_nothing(acting) -> None:
     company = acting(**AUTO)
     from orchestration_project.definitions import build
-    from orchestration_project.jobs import SCAN
 
     result = build(company.workspace).resolve_job_def(SCAN).execute_in_process(
         instance=company.instance, raise_on_error=False,
@@ -215,7 +236,7 @@ def test_a_run_that_belongs_to_a_backfill_does_nothing(acting) -> None:
 )
 def test_a_message_goes_as_far_by_itself_as_the_manifest_says(acting, autonomy, states, questions, messages) -> None:
     company = acting(**{"roles.outreach_agent.acts.autonomy": autonomy})
-    company.scan(DAY)
+    act(company)
     actions = [row for row in rows(company, Action) if row.kind == "outreach"]
     assert {row.state for row in actions} == states
     assert any(item.reason_code == "approve_outreach" for item in rows(company, ReviewItem)) is questions
@@ -229,10 +250,8 @@ def test_a_text_that_a_model_wrote_is_never_sent_without_a_person(acting, messag
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
     company = acting(**{"roles.outreach_agent.acts.autonomy": "auto"})
     server = messages_server()
-    company.configure(
-        risk={"scoring": {"min_confidence": 0}}, language_model={"name": "claude-test", "base_url": server.url}
-    )
-    assert company.scan(DAY).success
+    company.configure(risk=CONFIDENT, language_model={"name": "claude-test", "base_url": server.url})
+    assert act(company).success
     assert set(company.rows("outreach_drafts", DAY).state) == {"verified"}
     items = [item for item in rows(company, ReviewItem) if item.action_id]
     assert {item.reason_code for item in items} == {"written_by_a_model"}
@@ -242,7 +261,7 @@ def test_a_text_that_a_model_wrote_is_never_sent_without_a_person(acting, messag
 def test_a_message_waits_for_the_end_of_quiet_hours_where_the_customer_is(acting) -> None:
     quiet = {"start": 0, "end": 12, "weekends": True}
     company = acting(**{"roles.outreach_agent.acts.autonomy": "auto", "roles.outreach_agent.acts.quiet_hours": quiet})
-    company.scan(DAY)
+    act(company)
     mails = [row for row in rows(company, OutboxMessage) if row.kind == "email"]
     assert mails
     for mail in mails:
@@ -261,7 +280,7 @@ def test_a_message_is_noted_and_an_alert_posted_once_sent_where_the_manifest_say
         **{f"roles.{role}.acts.recorded_by": by for role in roles},
         **{"roles.outreach_agent.acts.quiet_hours": None},
     )
-    company.scan(DAY)
+    act(company)
     mails = {row.payload["customer_id"]: row for row in rows(company, OutboxMessage) if row.kind == "email"}
     tasks = {row.payload["customer_id"] for row in rows(company, OutboxMessage) if row.kind == "task"}
     with Store.open(company.home) as store:
@@ -280,7 +299,7 @@ def test_who_may_not_want_mail_is_written_to_only_after_a_person_has_agreed(acti
         place = table.schema.get_field_index("opted_out")
         return table.set_column(place, "opted_out", pa.nulls(len(table), pa.bool_()))
 
-    company.scan(DAY)
+    act(company)
     Store.open(company.home).close()
     company.home.operations.unlink()
     with changed(company, "customer_profiles", unknown):
@@ -293,14 +312,14 @@ def test_who_may_not_want_mail_is_written_to_only_after_a_person_has_agreed(acti
 
 def test_a_further_message_of_the_same_stay_follows_upon_those_that_were_sent(acting) -> None:
     company = acting(**{"roles.outreach_agent.acts": {"autonomy": "auto", "channel": "file"}})
-    company.scan(DAY)
+    act(company)
     with Store.open(company.home) as store:
         Outgoing(company.workspace, store, "worker").deliver(1000)
         with store.transaction("test", company.now) as tx:
             for action in tx.session.scalars(sa.select(Action).where(Action.kind == "outreach")):
                 action.key, action.play = f"earlier {action.id}", "earlier"
     first = {row.payload["customer_id"]: row.message_id for row in rows(company, OutboxMessage) if row.kind == "email"}
-    assert company.scan(DAY).success
+    assert act(company).success
     new = [row for row in rows(company, OutboxMessage) if row.kind == "email" and row.state == "pending"]
     assert len(new) == len(first) > 3
     assert {row.payload["customer_id"]: row.payload["thread"] for row in new} == {
@@ -315,7 +334,7 @@ def a_wish(table: pa.Table) -> pa.Table:
 
 def test_what_waits_is_withdrawn_once_the_customer_wants_no_outreach_though_a_person_approved_it(acting) -> None:
     company = acting()
-    company.scan(DAY)
+    act(company)
     asked = [item for item in rows(company, ReviewItem) if item.action_id]
     with Store.open(company.home) as store, store.transaction("ann", company.now) as tx:
         reviews.claim(tx, asked[0].id)
@@ -340,7 +359,7 @@ def a_recovery(table: pa.Table) -> pa.Table:
 
 def test_what_waits_is_withdrawn_of_those_who_have_recovered_alerts_too(acting) -> None:
     company = acting(**{"roles.account_manager_alert.acts.autonomy": "approve"})
-    company.scan(DAY)
+    act(company)
     assert {row.kind for row in rows(company, Action)} == {"outreach", "alert"}
     with changed(company, "risk_scores", a_recovery):
         for step in ("action_plan", "outreach_drafts", "account_alerts"):
@@ -366,7 +385,7 @@ def changed(company: Any, table: str, change: Any, day: date = DAY) -> Any:
 
 def test_a_task_is_closed_when_the_customer_is_out_of_danger_or_gone(acting) -> None:
     company = acting()
-    company.scan(DAY)
+    act(company)
     first, second, *others = sorted(task.customer_id for task in rows(company, Task))
 
     def eased(table: pa.Table) -> pa.Table:
@@ -389,16 +408,16 @@ def test_a_task_is_closed_when_the_customer_is_out_of_danger_or_gone(acting) -> 
 def test_customers_whose_score_nobody_may_act_on_are_asked_about_once_per_owner(acting) -> None:
     company = acting()
     company.configure(risk={"scoring": {"min_confidence": 1}})
-    company.scan(DAY)
+    act(company)
     items = [item for item in rows(company, ReviewItem) if item.reason_code == "low_confidence"]
     profiles = company.rows("customer_profiles", DAY)
     assert {item.owner for item in items} <= set(profiles.owner)
     assert sum(len(item.context["cases"]) for item in items) > 30
-    company.scan(DAY)
+    act(company)
     assert len([item for item in rows(company, ReviewItem) if item.reason_code == "low_confidence"]) == len(items)
 
-    company.configure(risk={"scoring": {"min_confidence": 0}})
-    company.scan(DAY)
+    company.configure(risk=CONFIDENT)
+    act(company)
     assert {item.state for item in rows(company, ReviewItem) if item.reason_code == "low_confidence"} == {"resolved"}
 
 
