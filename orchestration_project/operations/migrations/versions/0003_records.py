@@ -11,7 +11,6 @@ depends_on = None
 
 def upgrade() -> None:
     """Adds which message one tells of, and by which channel one is told of."""
-    with op.batch_alter_table("outbox") as outbox:
-        outbox.add_column(sa.Column("record_of", sa.Text(), nullable=True))
-        outbox.add_column(sa.Column("recorded_by", sa.Text(), nullable=True))
-        outbox.create_foreign_key(op.f("fk_outbox_record_of"), "outbox", ["record_of"], ["id"])
+    # SQLite can't add a constraint to a table, nor make one anew that others refer to; with its column it can.
+    op.execute("ALTER TABLE outbox ADD COLUMN record_of TEXT CONSTRAINT fk_outbox_record_of REFERENCES outbox (id)")
+    op.add_column("outbox", sa.Column("recorded_by", sa.Text(), nullable=True))
