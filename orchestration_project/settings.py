@@ -79,7 +79,7 @@ class LanguageModelSettings(_Group):
     concurrency: int = Field(default=20, ge=1, le=256, description="Requests under way at once.")
     batch_from: int = Field(default=500, ge=1, description="Number of requests from which they go as a batch.")
     batch_wait_minutes: float = Field(default=60, ge=0, le=1500, description="How long to wait for a batch.")
-    tokens_per_run: int = Field(default=2_000_000, ge=0, description="Tokens that a run may use, in and out.")
+    tokens_per_run: int = Field(default=4_000_000, ge=0, description="Tokens that a run may use, in and out.")
     usd_per_million_input: float | None = Field(default=None, ge=0, description="Price; default: cost is not known.")
     usd_per_million_output: float | None = Field(default=None, ge=0, description="Price; default: cost is not known.")
     usd_per_run: float | None = Field(default=None, ge=0, description="Cost that a run may have; needs both prices.")
