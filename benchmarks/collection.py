@@ -60,7 +60,7 @@ def _unreliable(home: Path) -> list[Row]:
         seconds = time.perf_counter() - began
     profiles, items = _found(home)
     share = sum("not_collected" not in row.values() for row in profiles) / len(profiles)
-    lost = {(row["source"], row["customer_id"]) for row in _rows(home, "collections") if row["customer_id"]}
+    lost = _lost(home)
     cases = [(item["about"], case) for item in items for case in item["customers"]]
     attempts = Counter(len(json.loads(case["attempts"])) for _, case in cases)
     told = {(about, case["customer_id"]) for about, case in cases} == lost and set(attempts) <= {3}
@@ -129,16 +129,16 @@ def _scanned(home: Path) -> None:
 def _found(home: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The profiles of the day, and what was escalated."""
     with Workspace(Home(home)).lake() as lake:
-        parts = (f"{part}_missing" for part in PARTS.values())
-        table = lake.read("customer_profiles", [UNTIL.isoformat()], "scan_day").select(
-            "customer_id", "complete", *parts
-        )
-        return lake.engine.rows(table), open_items(lake)
+        parts = [f"{part}_missing" for part in PARTS.values()]
+        profiles = lake.read("customer_profiles", [UNTIL.isoformat()], "scan_day").select("customer_id", *parts)
+        return lake.engine.rows(profiles), open_items(lake)
 
 
-def _rows(home: Path, table: str) -> list[dict[str, Any]]:
+def _lost(home: Path) -> set[tuple[str, str]]:
+    """Source and customer of all that could not be collected."""
     with Workspace(Home(home)).lake() as lake:
-        return lake.engine.rows(lake.read(table))
+        rows = lake.engine.rows(lake.read("collections"))
+    return {(row["source"], row["customer_id"]) for row in rows if row["customer_id"]}
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 
-from orchestration_project.domain.promises import PROMISES
+from orchestration_project.domain.promises import COMMITMENTS, DATED_TIMES, GIVING, PROMISES, RELATIVE_TIMES
 from orchestration_project.domain.texts import folded, scripts
 from orchestration_project.domain.vocabulary import (
     COMMON_CAPITALS,
@@ -126,7 +126,7 @@ def wrong_claims(text: str, facts: Facts, strangers: Strangers | None = None) ->
     strangers = strangers or Strangers()
     rest = written_dates(_ADDRESS.sub(" ", text), ENGLISH)[1]
     wrong = [
-        *unsupported(text, facts, ENGLISH, strangers), *_weekdays(rest), *_spelt_numbers(rest, facts),
+        *unsupported(text, facts, ENGLISH, strangers), *_times(rest, facts), *_spelt_numbers(rest, facts),
         *_plans(rest, facts, strangers), *_names(rest, facts), *promised(text, facts),
     ]  # fmt: skip
     return tuple(dict.fromkeys(wrong))
@@ -152,9 +152,11 @@ def _addresses(text: str, facts: Facts) -> Iterator[str]:
             yield f"address {found!r}"
 
 
-def _weekdays(text: str) -> Iterator[str]:
+def _times(text: str, facts: Facts) -> Iterator[str]:
     # A weekday beside a date is right or wrong with it, and nobody can tell which; alone it is a claim of its own.
-    return (f"weekday {word!r}" for word in _WORD.findall(text) if folded(word) in WEEKDAYS)
+    yield from (f"weekday {word!r}" for word in _WORD.findall(text) if folded(word) in WEEKDAYS)
+    if "date" not in facts.promises:
+        yield from (f"time {each.group()!r}" for each in DATED_TIMES.finditer(folded(text)))
 
 
 def _numbers(text: str, facts: Facts) -> Iterator[str]:
@@ -246,3 +248,13 @@ def promised(text: str, facts: Facts) -> Iterator[str]:
     for kind, pattern in PROMISES.items():
         if kind not in facts.promises and (found := pattern.search(plain)):
             yield f"promise of a {kind}: {found.group().strip()!r}"
+    for sentence in _SENTENCE.split(plain):
+        # A question gives nothing away; a play that may promise something says so in many ways.
+        may_give = bool(facts.promises) or sentence.endswith("?")
+        if not may_give and (given := GIVING.search(sentence)):
+            yield f"promise to do or give something: {given.group().strip()!r}"
+        if "date" in facts.promises:
+            continue
+        time, commitment = RELATIVE_TIMES.search(sentence), COMMITMENTS.search(sentence)
+        if time and commitment:
+            yield f"promise of a date: {commitment.group().strip()!r} with {time.group().strip()!r}"

@@ -70,3 +70,56 @@ PROMISES: Mapping[str, re.Pattern[str]] = {
     ),
 }
 """Kinds of promise, by the words that they are made with; over folded text."""
+GIVING = _any(
+    r"""
+    \b(no|not|n't|without an?) [^.!?]{0,20}\b(invoice|bill|payment|charge|fee)s? (for|this|next|any)\b
+    \b(worry|think|care) about (the|your|this|that) (bill|invoice|payment|fee|cost|amount)
+    \b(won't|will not|doesn't|does not) cost|\b(cheaper|less expensive)\b|\bbetter (condition|offer)s?
+    \bspecial treatment
+    \bconsider (the|your|this|it)\b[^.!?]{0,40}(settled|paid|done|closed|solved|resolved|cancel\w+)
+    \b(take|taking|bear|carry|assume|absorb|shoulder)(s|ing)? (over |on )?(the|all|any|your) (cost|fee|expense|charge)s?
+    \b(i|we)('ve| have) (already |just )?(decided|agreed|arranged|added|upgraded|extended|raised|increased|reserved|credited|asked \w+ to|put you|moved you|placed you|granted|prepared)\b
+    \b(we|i) (are|am) (prepared|ready|willing|able) to
+    \bour (team|engineers?|developers?) (works?|is working|are working|will|has|have)\b
+    \b(will|'ll) be (available|there|back|cheaper|faster|better|gone|over|fine)
+    \b(expect|look forward to) (a|an|the|our) (solution|fix|answer|reply|improvement|update|refund|credit)
+    \b(we|i) can( \w+ly| also)* (give|reduce|extend|waive|cover|refund|credit|add|includ|upgrad|grant|cancel|write off|delay|postpon|guarantee)\w*
+    \b(we|i)('ll| will| are going to| am going to)( \w+ly| also| only| not| gladly)* (?!be (happy|glad|brief|pleased|honest|grateful)|imagine|see|understand|tell|look|listen|explain|pass|help|answer|learn|ask|read|say|talk|speak|raise|represent|hear|think|guess|relate|discuss|only|appreciate|assume|write|keep|clear|have to|need)\w+
+    \b(i|we)('d| would)( be)? (happy|glad|pleased|love|like) to (give|reduce|extend|waive|cover|refund|credit|add|include|upgrade|grant)\w*
+    \blet (me|us) (?!know|understand|explain|put|say|ask|guess|start|tell|hear|talk|be|introduce|simply|get|just|first|begin|add|mention)\w+
+    \byou('ll| will)( \w+ly| also| soon)* (?!find|know|see|need|tell|agree|understand|remember|have noticed|excuse|forgive)\w+
+    \byou (can|may)( \w+ly| also| just)* (?!reply|answer|tell|write|see|reach|imagine|have|be|well|already|not|know|ignore|disregard|say|wonder|think|use|find|feel|send|respond|let|suggest|hit|drop|call|pass|forward|choose|decide|contact|judge|see|best)\w+
+    \byou (get (an?|it|this|extra|more|free|\d+)|receive (an?|your|extra|more)|have until|are entitled|are eligible|qualify|deserve)\b
+    \b(will|shall) be (?!happy|glad|brief|up\b|due\b|possible|useful|helpful|able|interest|grateful|of\b)\w+(ed|en|ne|ut|id)\b
+    """
+)
+"""Ways to say what somebody will do for the reader, or what the reader gets: promises, whatever they are about."""
+DATED_TIMES = _any(
+    r"""
+    \b(tomorrow|tonight|yesterday|overnight|fortnight|q[1-4]|christmas|easter|new year|midnight|noon)\b
+    \b(next|coming|following) (week|month|quarter|year|weekend)\b|\b\d{1,2} ?(am|pm|o'clock)\b
+    \bend of (the |this |next )?(week|month|quarter|year)\b
+    \b(last|previous) (week|month|quarter|year|spring|summer|autumn|winter)\b
+    """
+)
+"""Times that are as good as dates."""
+COMMITMENTS = _any(
+    r"""
+    \b(we|i|our|team|engineers?|it|this|fix|patch|feature)\b[^.!?]{0,60}\b(will|shall|going to)\b
+    \b(we|i|our|team|engineers?|it|this|fix|patch|feature)\b[^.!?]{0,60}\b(is due|are due|arrive|ship|land)\b
+    \b(we|i|it)'ll\b|\b(due|ready|fixed|resolved|delivered|shipping|scheduled|expect)\b
+    """
+)
+"""Words by which somebody commits to something."""
+RELATIVE_TIMES = _any(
+    r"""
+    \b(today|tonight|tomorrow|overnight|shortly|soon|immediately|asap|eod|eow|q[1-4]|christmas|easter|new year)\b
+    \b(this|next|coming|following) (week|month|quarter|year|release|sprint|weekend)\b|\b(right|straight) away\b
+    \b(by|before|until) (the )?(end|close|start|middle)\b
+    \bend of (the |this |next )?(day|week|month|quarter|year)\b
+    \bwithin (a |an |the |\d+ |\w+ )?(hour|day|week|month)s?\b|\b(spring|summer|autumn|winter)\b
+    \bin (a |an |the next |the coming )?(few |couple of )?(hour|day|week|month)s?\b
+    \b(by|before) (mon|tues|wednes|thurs|fri)day
+    """
+)
+"""Times by which something might be promised to happen."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from orchestration_project.contracts.manifest import Escalation
-from orchestration_project.operations import ledger, outbox, reviews
+from orchestration_project.operations import outbox, reviews
 from orchestration_project.operations.models import Action, DeliveryAttempt, OutboxMessage, ReviewItem
 from orchestration_project.operations.store import Transaction
 
@@ -102,10 +102,7 @@ def resolve(tx: Transaction, item_id: str, answer: Answer, reason: str) -> str:
     values = {"state": state, "not_before": tx.now} | ({"sent_at": tx.now} if state == "sent" else {})
     tx.change(message, f"message {state}", reason, **values)
     _close_attempt(tx, message, answer)
-    if state != "pending":
-        outbox.follow(tx, message, state, reason)
-    elif message.action_id and message.record_of is None:
-        ledger.set_state(tx, message.action_id, "queued", reason)
+    outbox.follow(tx, message, {"pending": "queued"}.get(state, state), reason)
     decision = {"state": "resolved", "decided_by": tx.who, "decided_at": tx.now}
     tx.change(item, "review resolved", reason, **decision, decision_reason=f"{answer}: {reason}")
     return state

@@ -13,15 +13,18 @@ TRUE = (
 )
 
 
-@pytest.mark.parametrize("kind", ["wrong_number", "wrong_plan", "other_customer", "invented_name", "link"])
-def test_at_least_95_of_100_false_claims_are_found(kind: str) -> None:
-    """Of those by authors who did not know the rules, in English."""
+KINDS = ("wrong_number", "wrong_plan", "other_customer", "invented_name", "link", "wrong_date")
+
+
+@pytest.mark.parametrize(("kind", "share"), [*((kind, 0.95) for kind in KINDS), ("invented_promise", 0.9)])
+def test_most_false_claims_are_found(kind: str, share: float) -> None:
+    """Of those by nine authors, in English: there is no end of ways to promise."""
     customers = [(Customer(seed), claim) for seed, claim in enumerate(claims()["en"][kind])]
     passed = [
         claim for customer, claim in customers
         if not wrong_claims(f"Risk is high.\n{customer.filled(claim, 'en')}", customer.facts, EVERYBODY)
     ]  # fmt: skip
-    assert len(passed) <= 0.05 * len(customers), passed
+    assert len(passed) <= (1 - share) * len(customers), passed
 
 
 @pytest.mark.parametrize("text", TRUE)
